@@ -1,0 +1,78 @@
+//! `/v1/contacts`: people and companies that write with a tenant (contract section 7).
+
+mod list;
+
+use axum::Json as Answer;
+use common::auth::{Principal, Role};
+use common::input::{Id, Json, Post};
+use common::routes::{Operation, Routes};
+use common::{Result, db};
+use domain::contacts::{self, Contact, CreateContactRequest, UpdateContactRequest};
+use http::StatusCode;
+
+common::serve!(crate::routes);
+
+/// The operations of this component.
+pub fn routes() -> Routes {
+    Routes::new("Contacts")
+        .add(list::operation(), list::list)
+        .add(
+            Operation::post("/v1/contacts", "createContact")
+                .tenant(&["contact:create"], Role::ALL)
+                .summary("Create a contact")
+                .describe(
+                    "Creates a contact, optionally with a phone identity and custom field values. All fields are \
+                     optional. `phone` becomes a WhatsApp identity; a number that another contact has is refused. \
+                     Emits `contact.created`.",
+                )
+                .body::<CreateContactRequest>(
+                    r#"{"name":"Anna Kowalska","phone":"+48123456789","customFields":{"lifecycleStage":"lead","preferredStore":"Krakow"}}"#,
+                )
+                .answers::<Contact>(201, "The contact created.", CONTACT)
+                .problem(409, "contact_phone_taken", "Another contact has this phone number."),
+            create,
+        )
+        .add(
+            Operation::get("/v1/contacts/{id}", "getContact")
+                .tenant(&["contact:read"], Role::ALL)
+                .summary("Read one contact")
+                .describe("Archived contacts are shown, deleted ones are not.")
+                .path_param("id", "The contact, `con_…`.")
+                .answers::<Contact>(200, "The contact.", CONTACT)
+                .problem(404, "contact_not_found", "There is no such contact in this tenant."),
+            read,
+        )
+        .add(
+            Operation::patch("/v1/contacts/{id}", "updateContact")
+                .tenant(&["contact:update"], Role::ALL)
+                .summary("Change a contact")
+                .describe(
+                    "Changes the fields that are present in the body; absent ones stay. Emits `contact.updated` \
+                     when something changed.",
+                )
+                .path_param("id", "The contact, `con_…`.")
+                .body::<UpdateContactRequest>(r#"{"name":"Anna Nowak"}"#)
+                .answers::<Contact>(200, "The contact after the change.", CONTACT)
+                .problem(404, "contact_not_found", "There is no such contact in this tenant."),
+            update,
+        )
+}
+
+const CONTACT: &str = r#"{
+  "id": "con_01HV8Y5R5RFMS0TFK6PKF9H2S8", "tenantId": "tn_01HV8Y1N3QPY9X2HBQ1M9E8D0K", "name": "Anna Kowalska",
+  "createdAt": "2026-04-30T09:20:00.000Z", "updatedAt": "2026-04-30T10:10:00.000Z",
+  "identities": [{"id": "idn_01HV8Y7YF5J4Y7M9M7T3H3X2A1", "channel": "whatsapp", "metadata": {"phoneNumber": "+48123456789"}}],
+  "tagIds": [], "customFields": {"lifecycleStage": "lead", "preferredStore": "Krakow"}, "archivedAt": null
+}"#;
+
+async fn create(caller: Principal, Post { body, once }: Post<CreateContactRequest>) -> Result<axum::response::Response> {
+    once.write(&caller.tenant, StatusCode::CREATED, |db| contacts::create(db, &caller, &body)).await
+}
+
+async fn read(caller: Principal, Id(id): Id) -> Result<Answer<Contact>> {
+    db::read(|db| contacts::find(db, &caller.tenant, &id)).await.map(Answer)
+}
+
+async fn update(caller: Principal, Id(id): Id, Json(body): Json<UpdateContactRequest>) -> Result<Answer<Contact>> {
+    db::write(|db| contacts::update(db, &caller, &id, &body)).await.map(Answer)
+}

@@ -1,0 +1,229 @@
+//! Sending callbacks: signed, claimed, sent, and sent again until they are answered with 200.
+//!
+//! A callback is a row from the transaction that caused it, so a killed process loses none. Its driver is a
+//! task that runs after the response; what that leaves is brought back by the tick. Claims are leases:
+//! two drivers never send the same try, and a dead one's comes back.
+
+use crate::store::{self, Claimed, Planned};
+use common::outbound::{self, Deadlines};
+use common::time::{self, Timestamp};
+use common::{Result, background, crypto, db, settings};
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::Poll;
+use std::time::Duration;
+
+/// A receiver must answer within this: the provider's 20 s, scaled down by ten.
+const DEADLINES: Deadlines = Deadlines {
+    connect: Duration::from_secs(1),
+    first_byte: Duration::from_secs(2),
+    total: Duration::from_secs(2),
+};
+/// How long a driver holds a callback; longer than any try takes.
+const LEASE: Duration = Duration::from_secs(4);
+/// How many callbacks are claimed at once and sent side by side.
+const BATCH: u32 = 16;
+/// The gap after the first failed try; each next one is twice as long.
+const FIRST_GAP: Duration = Duration::from_millis(250);
+const LONGEST_GAP: Duration = Duration::from_secs(60);
+/// After this many tries, some quarter of an hour, a callback is given up. The provider goes on for days.
+const TRIES: i64 = 20;
+/// Gaps up to this long are waited for after the response; longer ones are left to the tick.
+const DRIVER_WAITS: Duration = Duration::from_secs(2);
+
+/// How a try was answered.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    /// The HTTP status, where there was an answer.
+    pub status: Option<u16>,
+    pub error: Option<String>,
+}
+
+impl Answer {
+    fn is_ok(&self) -> bool {
+        self.status == Some(200)
+    }
+}
+
+/// What a run did.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Done {
+    pub delivered: u32,
+    /// Not answered with 200: tried again later.
+    pub postponed: u32,
+    /// The first of those tries.
+    pub next_try: Option<Timestamp>,
+}
+
+/// Signs a body and plans it.
+pub fn planned(app_secret: &str, body: String, due_at: Timestamp) -> Planned {
+    Planned { due_at: due_at.millis(), signature: signature(app_secret, body.as_bytes()), body }
+}
+
+/// The header `X-Hub-Signature-256` of a body (channels section 1.4).
+pub fn signature(app_secret: &str, body: &[u8]) -> String {
+    format!("sha256={}", hex::encode(crypto::hmac_sha256(app_secret.as_bytes(), &[body])))
+}
+
+/// Plans callbacks that the caller sends itself with [`send_claimed`], inside its transaction.
+pub fn schedule_own(db: &db::Db<'_>, planned: &[Planned], now: Timestamp) -> Result<Vec<Claimed>> {
+    store::schedule(db, planned, Some(now.after(LEASE)))
+}
+
+/// Sends callbacks at the given moments, after the response.
+pub fn drive(moments: Vec<Timestamp>) {
+    if moments.is_empty() {
+        return;
+    }
+    background::spawn(async move {
+        let mut moments: BinaryHeap<Reverse<Timestamp>> = moments.into_iter().map(Reverse).collect();
+        while let Some(Reverse(moment)) = moments.pop() {
+            sleep_until(moment).await;
+            match deliver_due(u32::MAX).await {
+                Ok(Done { next_try: Some(next), .. }) if next <= Timestamp::now().after(DRIVER_WAITS) => {
+                    moments.push(Reverse(next));
+                }
+                Ok(_) => {}
+                Err(problem) => common::log!("callbacks are left to the tick", problem = problem),
+            }
+        }
+    });
+}
+
+/// Sends what is due, at most `batches` times [`BATCH`] callbacks.
+pub async fn deliver_due(batches: u32) -> Result<Done> {
+    let mut done = Done::default();
+    for _ in 0..batches {
+        let now = Timestamp::now();
+        if !db::read(|db| store::any_due(db, now)).await? {
+            break;
+        }
+        let claimed = db::write(|db| store::claim(db, now, now.after(LEASE), BATCH)).await?;
+        if claimed.is_empty() {
+            break;
+        }
+        let (_, batch) = send_claimed(claimed).await?;
+        done.delivered = done.delivered.saturating_add(batch.delivered);
+        done.postponed = done.postponed.saturating_add(batch.postponed);
+        done.next_try = [done.next_try, batch.next_try].into_iter().flatten().min();
+    }
+    Ok(done)
+}
+
+/// Sends callbacks that the caller holds, side by side, and records how they were answered.
+pub async fn send_claimed(claimed: Vec<Claimed>) -> Result<(Vec<Answer>, Done)> {
+    let url = settings::required("sandbox_callback_url").await?;
+    let sends = claimed.iter().map(|one| send(&url, one.body.as_bytes(), Some(&one.signature))).collect();
+    let answers = all(sends).await;
+    let now = Timestamp::now();
+    let mut done = Done::default();
+    let (mut finished, mut postponed) = (Vec::new(), Vec::new());
+    for (callback, answer) in claimed.iter().zip(&answers) {
+        if answer.is_ok() {
+            done.delivered = done.delivered.saturating_add(1);
+            finished.push(callback.seq);
+        } else if callback.attempts >= TRIES {
+            common::log!("callback given up", callback = callback.seq, tries = callback.attempts);
+            finished.push(callback.seq);
+        } else {
+            let try_at = now.after(gap(callback.attempts));
+            done.postponed = done.postponed.saturating_add(1);
+            done.next_try = Some(done.next_try.map_or(try_at, |earlier| earlier.min(try_at)));
+            let why = answer
+                .status
+                .map_or_else(|| answer.error.clone().unwrap_or_default(), |status| status.to_string());
+            common::log!(
+                "callback not answered with 200",
+                callback = callback.seq,
+                tries = callback.attempts,
+                answer = why
+            );
+            postponed.push((callback, try_at));
+        }
+    }
+    db::write(|db| {
+        store::done(db, &finished)?;
+        for (callback, try_at) in postponed {
+            store::postpone(db, callback, try_at)?;
+        }
+        Ok(())
+    })
+    .await?;
+    Ok((answers, done))
+}
+
+/// Posts bytes to the callback URL as the provider does; without the header when `signature` is `None`.
+pub async fn send(url: &str, body: &[u8], signature: Option<&str>) -> Answer {
+    let failed = |error: String| Answer { status: None, error: Some(error) };
+    let mut request = http::Request::post(url)
+        .header("content-type", "application/json")
+        .header("user-agent", "facebookexternalua");
+    if let Some(signature) = signature {
+        request = request.header("x-hub-signature-256", signature);
+    }
+    let request = match request.body(body.to_vec()) {
+        Ok(request) => request,
+        Err(error) => return failed(error.to_string()),
+    };
+    match outbound::send(request, DEADLINES).await {
+        Ok(answer) => Answer { status: Some(answer.status().as_u16()), error: None },
+        Err(error) => failed(error.to_string()),
+    }
+}
+
+/// The gap after a number of tries.
+fn gap(attempts: i64) -> Duration {
+    let doublings = u32::try_from(attempts.saturating_sub(1).clamp(0, 16)).unwrap_or(0);
+    FIRST_GAP.saturating_mul(1 << doublings).min(LONGEST_GAP)
+}
+
+async fn sleep_until(moment: Timestamp) {
+    let wait = moment.millis().saturating_sub(Timestamp::now().millis());
+    if let Ok(millis @ 1..) = u64::try_from(wait) {
+        time::sleep(Duration::from_millis(millis)).await;
+    }
+}
+
+/// Runs all futures side by side and gives their results in order.
+async fn all<T, F: Future<Output = T>>(futures: Vec<F>) -> Vec<T> {
+    let mut running: Vec<(Pin<Box<F>>, Option<T>)> =
+        futures.into_iter().map(|one| (Box::pin(one), None)).collect();
+    std::future::poll_fn(|context| {
+        let mut pending = false;
+        for (future, result) in &mut running {
+            if result.is_none() {
+                match future.as_mut().poll(context) {
+                    Poll::Ready(value) => *result = Some(value),
+                    Poll::Pending => pending = true,
+                }
+            }
+        }
+        if pending { Poll::Pending } else { Poll::Ready(()) }
+    })
+    .await;
+    running.into_iter().filter_map(|(_, result)| result).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bodies_are_signed_as_the_vectors_of_the_contract() {
+        assert_eq!(
+            signature("fixture-app-secret", br#"{"t":"caf\u00e9 \ud83d\ude00 a\/b"}"#),
+            "sha256=47bb83ed5f97d68e7de70aebf7ed12474c09f02476a6caec85c8217b39c80096"
+        );
+    }
+
+    #[test]
+    fn gaps_grow_to_a_limit() {
+        let gaps: Vec<u128> =
+            [1, 2, 3, 8, 9, 20, i64::MAX].map(|attempts| gap(attempts).as_millis()).to_vec();
+        assert_eq!(gaps, [250, 500, 1000, 32_000, 60_000, 60_000, 60_000]);
+        assert_eq!(gap(0), FIRST_GAP);
+        assert!(DEADLINES.total < LEASE);
+    }
+}

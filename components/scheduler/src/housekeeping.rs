@@ -1,0 +1,62 @@
+//! What a tick does besides jobs: it deletes what has had its time, a bounded piece a minute, and passes
+//! the tick on to the sandbox while that is on.
+
+use common::outbound::{self, Deadlines};
+use common::time::Timestamp;
+use common::{Result, db, idempotency, settings};
+use domain::{callbacks, webhooks};
+use std::cell::Cell;
+use std::time::Duration;
+
+/// How often an instance cleans up.
+const EVERY: Duration = Duration::from_secs(60);
+/// Rows of each kind deleted at a time.
+const BATCH: u32 = 500;
+/// How long callbacks are kept for people to look at.
+const CALLBACKS_KEEP: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+const SANDBOX_TICK: &str = "http://sandbox.spin.internal/sandbox/tick";
+const SANDBOX_DEADLINES: Deadlines = Deadlines {
+    connect: Duration::from_secs(1),
+    first_byte: Duration::from_secs(5),
+    total: Duration::from_secs(5),
+};
+
+thread_local! {
+    static LAST: Cell<Option<Timestamp>> = const { Cell::new(None) };
+}
+
+/// Never fails a tick: what was not deleted is deleted next time.
+pub async fn run() {
+    if settings::sandbox().await {
+        if let Err(error) = tick_sandbox().await {
+            common::log!("sandbox not ticked", error = error);
+        }
+    }
+    let now = Timestamp::now();
+    if LAST.get().is_some_and(|last| now < last.after(EVERY)) {
+        return;
+    }
+    LAST.set(Some(now));
+    match clean(now).await {
+        Ok(0) => {}
+        Ok(rows) => common::log!("expired rows deleted", rows = rows),
+        Err(problem) => common::log!("clean-up failed", problem = problem),
+    }
+}
+
+async fn clean(now: Timestamp) -> Result<usize> {
+    // Three short transactions instead of a long one: writers need not wait.
+    let keys = db::write(|db| idempotency::forget_expired(db, BATCH)).await?;
+    let callbacks = db::write(|db| callbacks::forget(db, now.before(CALLBACKS_KEEP), BATCH)).await?;
+    let attempts = db::write(|db| webhooks::forget(db, now.before(webhooks::ATTEMPTS_KEEP), BATCH)).await?;
+    Ok(keys.saturating_add(callbacks).saturating_add(attempts))
+}
+
+async fn tick_sandbox() -> Result<(), String> {
+    let token = settings::get("tick_token").await.unwrap_or_default();
+    let request = http::Request::post(SANDBOX_TICK)
+        .header("authorization", format!("Bearer {token}"))
+        .body(Vec::new())
+        .map_err(|error| error.to_string())?;
+    outbound::send(request, SANDBOX_DEADLINES).await.map(drop).map_err(|error| error.to_string())
+}

@@ -1,0 +1,251 @@
+//! New people, changes, and goodbyes (Chatwoot notes 5.3).
+
+use super::{COLUMNS, Record, Secrets, TOKEN_PURPOSE, User, absent, by_email, record, show};
+use crate::accounts::{self, members};
+use common::chatwoot::Attributes;
+use common::db::{Db, Error as DbError};
+use common::input::Patch;
+use common::problem::Violations;
+use common::time::Timestamp;
+use common::{Problem, Result, crypto, id, params};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+/// Longest e-mail address, in characters (RFC 5321).
+pub const EMAIL_CHARS: usize = 254;
+/// Length of a password, in characters (Chatwoot notes 5.3).
+pub const PASSWORD_CHARS: std::ops::RangeInclusive<usize> = 6..=128;
+
+/// What a person is made of. A new one needs name, address and password; a change takes what is present.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+pub struct UserRequest {
+    #[serde(default)]
+    #[schema(value_type = Option<String>, max_length = 255, example = "Daniel")]
+    pub name: Patch<String>,
+    #[serde(default)]
+    #[schema(value_type = Option<String>, max_length = 255, example = "Dan")]
+    pub display_name: Patch<String>,
+    /// Kept in lower case; one person an address.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, max_length = 254, example = "daniel@acme.inc")]
+    pub email: Patch<String>,
+    /// 6 to 128 characters with upper and lower case letters, a digit and a special character.
+    #[serde(default)]
+    #[schema(min_length = 6, max_length = 128, example = "Password2!")]
+    pub password: Option<String>,
+    /// Merged into the custom attributes.
+    #[serde(default)]
+    #[schema(value_type = Option<BTreeMap<String, Value>>)]
+    pub custom_attributes: Patch<Attributes>,
+}
+
+/// An address in lower case without white space around it; `None` when it is none.
+pub fn email(text: &str) -> Option<String> {
+    let email = text.trim().to_lowercase();
+    let (local, domain) = email.split_once('@')?;
+    let plain = !local.is_empty() && !domain.is_empty() && !domain.contains('@');
+    let fits = email.chars().count() <= EMAIL_CHARS && !email.chars().any(|c| c.is_whitespace() || c.is_control());
+    (plain && fits).then_some(email)
+}
+
+/// Whether a password is strong enough to be taken (Chatwoot notes 5.3).
+fn is_strong(password: &str) -> bool {
+    let has = |kind: fn(char) -> bool| password.chars().any(kind);
+    PASSWORD_CHARS.contains(&password.chars().count())
+        && has(char::is_uppercase)
+        && has(char::is_lowercase)
+        && has(|c| c.is_ascii_digit())
+        && has(|c| !c.is_alphanumeric() && !c.is_whitespace() && !c.is_control())
+}
+
+impl UserRequest {
+    /// The address of a new person.
+    pub fn new_email(&self) -> Result<String> {
+        let given = accounts::set(&self.email, None).unwrap_or_default();
+        email(&given).ok_or_else(|| Problem::invalid("email", "is invalid"))
+    }
+
+    /// Checks the rest of a new person; answers the password.
+    pub fn new_password(&self) -> Result<&str> {
+        let (mut violations, _) = self.check(None)?;
+        violations.check(self.password.is_some(), "password", "can't be blank");
+        violations.finish()?;
+        Ok(self.password.as_deref().unwrap_or_default())
+    }
+
+    /// The new password of a known person, if one is given and strong.
+    pub fn changed_password(&self) -> Result<Option<&str>> {
+        let mut violations = Violations::new();
+        self.check_password(&mut violations);
+        violations.finish()?;
+        Ok(self.password.as_deref())
+    }
+
+    /// Checks all but the address against the person as it is. Answers the custom attributes after it.
+    fn check(&self, before: Option<&Record>) -> Result<(Violations, String)> {
+        let mut violations = Violations::new();
+        let name = accounts::set(&self.name, before.map(|record| record.name.as_str()));
+        accounts::check_name(&mut violations, &name.unwrap_or_default());
+        if let Patch::Set(name) = &self.display_name {
+            let fits = name.chars().count() <= accounts::TEXT_CHARS;
+            violations.check(fits, "display_name", "is too long (maximum is 255 characters)");
+        }
+        self.check_password(&mut violations);
+        let kept = before.map(|record| &*record.custom_attributes);
+        let new = accounts::attributes(&self.custom_attributes);
+        let attributes = accounts::merge(&mut violations, "custom_attributes", kept, new)?;
+        Ok((violations, attributes))
+    }
+
+    fn check_password(&self, violations: &mut Violations) {
+        if let Some(password) = &self.password {
+            violations.check(
+                is_strong(password),
+                "password",
+                "must have 6 to 128 characters with upper and lower case letters, a digit and a special character",
+            );
+        }
+    }
+}
+
+/// Creates a person, or answers who has the address already, unchanged (Chatwoot notes 5.3). The request
+/// has been checked; without a hash only somebody known is answered.
+pub fn create(
+    db: &Db<'_>,
+    secrets: &Secrets,
+    email: &str,
+    request: &UserRequest,
+    password_hash: Option<&str>,
+) -> Result<User> {
+    if let Some(known) = by_email(db, email)? {
+        return show(db, secrets, known);
+    }
+    let hash = password_hash.ok_or_else(|| Problem::unavailable("a user was deleted while it was looked up"))?;
+    let token = id::secret();
+    let now = Timestamp::now();
+    let (violations, attributes) = request.check(None)?;
+    violations.finish()?;
+    let sql = format!(
+        "INSERT INTO users (id, name, display_name, email, password_hash, access_token_hash, access_token,
+                            custom_attributes, created_at, updated_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING {COLUMNS}"
+    );
+    let values = params![
+        id::new(id::Kind::User),
+        accounts::set(&request.name, None),
+        accounts::set(&request.display_name, None),
+        email,
+        hash,
+        crypto::sha256(token.as_bytes()),
+        secrets.sealer.seal(TOKEN_PURPOSE, token.as_bytes())?,
+        attributes,
+        now,
+        now
+    ];
+    let made = db.row(&sql, values)?.ok_or_else(|| Problem::internal("an insert returned no row"))?;
+    show(db, secrets, made)
+}
+
+/// Changes the fields that are present. `password_hash` is of the request's password.
+pub fn update(
+    db: &Db<'_>,
+    secrets: &Secrets,
+    seq: i64,
+    request: &UserRequest,
+    password_hash: Option<&str>,
+) -> Result<User> {
+    let before = record(db, seq)?;
+    let (mut violations, attributes) = request.check(Some(&before))?;
+    let address = accounts::set(&request.email, Some(&before.email)).as_deref().and_then(email);
+    violations.check(address.is_some(), "email", "is invalid");
+    violations.finish()?;
+    let sql = format!(
+        "UPDATE users SET name = ?, display_name = ?, email = ?, password_hash = coalesce(?, password_hash),
+                          custom_attributes = ?, updated_at = ?
+          WHERE seq = ? RETURNING {COLUMNS}"
+    );
+    let values = params![
+        accounts::set(&request.name, Some(&before.name)),
+        accounts::set(&request.display_name, before.display_name.as_deref()),
+        address,
+        password_hash,
+        attributes,
+        Timestamp::now(),
+        seq
+    ];
+    let after = db.row(&sql, values).map_err(|error| match error {
+        DbError::Unique(_) => Problem::invalid("email", "has already been taken"),
+        other => other.into(),
+    })?;
+    show(db, secrets, after.ok_or_else(|| absent(seq))?)
+}
+
+/// Takes a person out of everything. The name stays beside what they wrote; address, password and tokens
+/// go, so that the address is free again.
+pub fn delete(db: &Db<'_>, seq: i64) -> Result<()> {
+    let Record { id, .. } = record(db, seq)?;
+    let needed = db.touches(
+        "SELECT 1 FROM memberships m JOIN tenants t ON t.id = m.tenant_id AND t.deleted_at IS NULL
+          WHERE m.user_id = ?1 AND m.role = 'owner'
+            AND NOT EXISTS (SELECT 1 FROM memberships o
+                             WHERE o.tenant_id = m.tenant_id AND o.role = 'owner' AND o.user_id <> ?1)
+          LIMIT 1",
+        params![id],
+    )?;
+    if needed {
+        return Err(members::last_owner("id"));
+    }
+    db.run("DELETE FROM memberships WHERE user_id = ?", params![id])?;
+    db.run("DELETE FROM sso_tokens WHERE user_id = ?", params![id])?;
+    let now = Timestamp::now();
+    db.run(
+        "UPDATE users SET disabled_at = ?, updated_at = ?, email = id || '@deleted.invalid', password_hash = NULL,
+                          access_token_hash = NULL, access_token = NULL
+          WHERE id = ?",
+        params![now, now, id],
+    )?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn request(body: Value) -> UserRequest {
+        serde_json::from_value(body).unwrap()
+    }
+
+    #[test]
+    fn addresses_are_lower_case_and_have_one_at() {
+        assert_eq!(email(" Daniel@ACME.inc ").as_deref(), Some("daniel@acme.inc"));
+        for wrong in ["", "@", "a@", "@b", "a@b@c", "a b@c", "a@b\n", &format!("{}@b", "x".repeat(253))] {
+            // White space at the ends is taken off, inside it is not.
+            assert_eq!(email(wrong).is_some(), wrong == "a@b\n", "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn passwords_need_four_kinds_of_characters() {
+        for strong in ["Passw0rd!", "Aa1!aa", "Ünïcode1_x"] {
+            assert!(is_strong(strong), "{strong}");
+        }
+        for weak in ["Aa1!a", "password1!", "PASSWORD1!", "Password!", "Password1", "Password 1", ""] {
+            assert!(!is_strong(weak), "{weak}");
+        }
+        assert!(!is_strong(&format!("Aa1!{}", "x".repeat(125))));
+    }
+
+    #[test]
+    fn a_weak_password_is_named_alone() {
+        let weak = request(json!({"name": "Daniel", "email": "d@acme.inc", "password": "weak"}));
+        let problem = weak.new_password().unwrap_err();
+        assert_eq!((problem.status.as_u16(), problem.errors.len(), problem.errors[0].field.as_str()), (422, 1, "password"));
+        assert_eq!(weak.changed_password().unwrap_err().errors[0].field, "password");
+        let none = request(json!({"name": "Daniel"}));
+        assert_eq!(none.new_password().unwrap_err().errors[0].field, "password");
+        assert_eq!(none.changed_password().unwrap(), None);
+        assert_eq!(none.new_email().unwrap_err().errors[0].field, "email");
+        assert!(request(json!({"name": "Daniel", "password": "Password2!"})).new_password().is_ok());
+    }
+}

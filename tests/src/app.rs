@@ -1,0 +1,118 @@
+//! The app under test.
+
+use crate::client::Client;
+use crate::process::Process;
+use std::sync::OnceLock;
+
+/// Secrets of the servers that tests start.
+const PLATFORM_TOKEN: &str = "platform-token-of-the-tests";
+const TICK_TOKEN: &str = "tick-token-of-the-tests";
+const JWT_SECRET: &str = "jwt-secret-of-the-tests-with-more-than-32-bytes";
+const WHATSAPP_APP_SECRET: &str = "whatsapp-app-secret-of-the-tests";
+const WHATSAPP_VERIFY_TOKEN: &str = "whatsapp-verify-token-of-the-tests";
+/// Base64 of 32 bytes.
+const ENCRYPTION_KEY: &str = "dGVzdHMgZW5jcnlwdGlvbiBrZXksIDMyIGJ5dGVzISE=";
+
+/// A server and what the tests know of its secrets.
+pub struct App {
+    /// Without a trailing slash.
+    pub base: String,
+    pub platform_token: String,
+    pub tick_token: Option<String>,
+    pub jwt_secret: Option<String>,
+    pub whatsapp_app_secret: Option<String>,
+    pub whatsapp_verify_token: Option<String>,
+    /// Set when the tests started the server.
+    pub process: Option<Process>,
+}
+
+impl App {
+    /// The server that the tests of this binary share; started with the first use.
+    pub fn shared() -> &'static App {
+        static SHARED: OnceLock<App> = OnceLock::new();
+        SHARED.get_or_init(|| match std::env::var("FLOWNALLY_BASE_URL") {
+            Ok(base) => App::elsewhere(&base),
+            Err(_) => App::start(&[]),
+        })
+    }
+
+    /// A server of the test's own, to kill or to configure by `variables` (names as in `spin.toml`).
+    /// `None`, said on stderr, when the suite runs against a server elsewhere.
+    pub fn own(variables: &[(&str, &str)]) -> Option<App> {
+        if std::env::var_os("FLOWNALLY_BASE_URL").is_some() {
+            eprintln!("FLOWNALLY_BASE_URL is set: a test that wants a server of its own does without");
+            return None;
+        }
+        Some(App::start(variables))
+    }
+
+    fn elsewhere(base: &str) -> App {
+        let secret = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        App {
+            base: base.trim_end_matches('/').to_string(),
+            platform_token: secret("FLOWNALLY_PLATFORM_TOKEN")
+                .expect("FLOWNALLY_BASE_URL needs FLOWNALLY_PLATFORM_TOKEN beside it"),
+            tick_token: secret("FLOWNALLY_TICK_TOKEN"),
+            jwt_secret: secret("FLOWNALLY_JWT_SECRET"),
+            whatsapp_app_secret: secret("FLOWNALLY_WHATSAPP_APP_SECRET"),
+            whatsapp_verify_token: secret("FLOWNALLY_WHATSAPP_VERIFY_TOKEN"),
+            process: None,
+        }
+    }
+
+    fn start(variables: &[(&str, &str)]) -> App {
+        let defaults = [
+            ("platform_token", PLATFORM_TOKEN),
+            ("tick_token", TICK_TOKEN),
+            ("jwt_secret", JWT_SECRET),
+            ("encryption_key", ENCRYPTION_KEY),
+            ("whatsapp_app_secret", WHATSAPP_APP_SECRET),
+            ("whatsapp_verify_token", WHATSAPP_VERIFY_TOKEN),
+            ("whatsapp_access_token", "whatsapp-access-token-of-the-tests"),
+            ("sandbox", "on"),
+        ];
+        let variables: Vec<(String, String)> = defaults
+            .iter()
+            .chain(variables)
+            .map(|(name, value)| (format!("SPIN_VARIABLE_{}", name.to_uppercase()), (*value).to_string()))
+            .collect();
+        let process = Process::start(&variables);
+        App {
+            base: process.base.clone(),
+            platform_token: PLATFORM_TOKEN.into(),
+            tick_token: Some(TICK_TOKEN.into()),
+            jwt_secret: Some(JWT_SECRET.into()),
+            whatsapp_app_secret: Some(WHATSAPP_APP_SECRET.into()),
+            whatsapp_verify_token: Some(WHATSAPP_VERIFY_TOKEN.into()),
+            process: Some(process),
+        }
+    }
+
+    /// A client without a credential.
+    pub fn client(&self) -> Client {
+        Client::new(&self.base)
+    }
+
+    /// A client with the platform token.
+    pub fn platform(&self) -> Client {
+        self.client().with("api_access_token", &self.platform_token)
+    }
+
+    /// A client with the tick token; `None`, said on stderr, where it is not known.
+    pub fn internal(&self) -> Option<Client> {
+        Some(self.client().bearer(known("FLOWNALLY_TICK_TOKEN", self.tick_token.as_ref())?))
+    }
+
+    /// The server process; panics when the tests did not start it.
+    pub fn process(&mut self) -> &mut Process {
+        self.process.as_mut().expect("the server runs elsewhere")
+    }
+}
+
+/// A secret, or a note on stderr about which variable would have enabled the test.
+pub fn known<'a>(variable: &str, secret: Option<&'a String>) -> Option<&'a str> {
+    if secret.is_none() {
+        eprintln!("skipped: {variable} is not set");
+    }
+    secret.map(String::as_str)
+}

@@ -1,0 +1,36 @@
+//! The harness of the end-to-end tests. They talk HTTP to the real components on the real host; the
+//! only stand-ins are the provider (our sandbox component) and a webhook receiver (a real server).
+//!
+//! | module | what |
+//! |---|---|
+//! | [`app`] | the app under test: started here, or one that runs elsewhere |
+//! | [`client`] | requests and readable assertions on answers |
+//! | [`document`] | every answer is checked against `openapi.json` |
+//! | [`tenant`] | a tenant with people, keys and inboxes |
+//! | [`receiver`] | a webhook receiver |
+//! | [`whatsapp`] | the provider's side: its signature, the sandbox's controls |
+//! | [`wait`] | waiting with a deadline |
+//!
+//! Where the app runs:
+//! * by default the tests start `FLOWNALLY_HOST_BIN` (default `$CARGO_TARGET_DIR/host/flownally-host`)
+//!   with the components of `FLOWNALLY_COMPONENTS` on a free port and a fresh data folder;
+//! * with `FLOWNALLY_BASE_URL` and `FLOWNALLY_PLATFORM_TOKEN` they use that server. Tests that need
+//!   one of `FLOWNALLY_TICK_TOKEN`, `FLOWNALLY_JWT_SECRET` and `FLOWNALLY_WHATSAPP_APP_SECRET`, or a
+//!   server of their own, say so and pass when they cannot have it. `FLOWNALLY_RECEIVER_PORT` fixes
+//!   the port of the webhook receiver.
+
+pub mod app;
+pub mod client;
+pub mod document;
+pub mod process;
+pub mod receiver;
+pub mod tenant;
+pub mod unique;
+pub mod wait;
+pub mod whatsapp;
+
+pub use app::App;
+pub use client::{Answer, Client};
+pub use receiver::{Receiver, Reply};
+pub use tenant::{Inbox, Person, Tenant};
+pub use wait::wait_for;

@@ -1,0 +1,66 @@
+//! A path for each operation. An operation without one fails the tests: add it here.
+
+use crate::world::World;
+use common::routes::Operation;
+
+/// What the path of an operation is in a world.
+type Path = fn(&World) -> String;
+
+/// Operations of tenants. The order does not matter; nothing in them may be missing.
+const TENANT: &[(&str, Path)] = &[
+    ("getContacts", |_| "/v1/contacts".into()),
+    ("createContact", |_| "/v1/contacts".into()),
+    ("getContact", |w| format!("/v1/contacts/{}", w.contact)),
+    ("updateContact", |w| format!("/v1/contacts/{}", w.contact)),
+    ("sendMessage", |_| "/v1/messages".into()),
+    ("getMessage", |w| format!("/v1/messages/{}", w.message)),
+    ("listConversationMessages", |w| format!("/v1/conversations/{}/messages", w.conversation)),
+    ("sendConversationMessage", |w| format!("/v1/conversations/{}/messages", w.conversation)),
+    ("getInboxes", |_| "/v1/inboxes".into()),
+    ("createInbox", |_| "/v1/inboxes".into()),
+    ("getWebhookSettings", |_| "/v1/webhooks".into()),
+    ("updateWebhookSettings", |_| "/v1/webhooks".into()),
+    ("deleteWebhookSettings", |_| "/v1/webhooks".into()),
+    ("listWebhookSigningKeys", |_| "/v1/webhooks/signing-keys".into()),
+    ("rotateWebhookSigningKey", |_| "/v1/webhooks/signing-keys/rotate".into()),
+    ("listServiceAccounts", |_| "/v1/service-accounts".into()),
+    ("createServiceAccount", |_| "/v1/service-accounts".into()),
+    ("deleteServiceAccount", |w| format!("/v1/service-accounts/{}", w.service_account)),
+    ("listApiKeys", |w| format!("/v1/service-accounts/{}/api-keys", w.service_account)),
+    ("createApiKey", |w| format!("/v1/service-accounts/{}/api-keys", w.service_account)),
+    ("revokeApiKey", |w| format!("/v1/api-keys/{}", w.api_key)),
+];
+
+/// Operations of the platform: parameters are numbers.
+const PLATFORM: &[(&str, Path)] = &[
+    ("createAccount", |_| "/platform/api/v1/accounts".into()),
+    ("getAccount", |w| format!("/platform/api/v1/accounts/{}", w.tenant.account)),
+    ("updateAccount", |w| format!("/platform/api/v1/accounts/{}", w.tenant.account)),
+    ("deleteAccount", |w| format!("/platform/api/v1/accounts/{}", w.tenant.account)),
+    ("listAccountUsers", |w| format!("/platform/api/v1/accounts/{}/account_users", w.tenant.account)),
+    ("createAccountUser", |w| format!("/platform/api/v1/accounts/{}/account_users", w.tenant.account)),
+    ("deleteAccountUser", |w| {
+        format!("/platform/api/v1/accounts/{}/account_users?user_id={}", w.tenant.account, w.member().number)
+    }),
+    ("createUser", |_| "/platform/api/v1/users".into()),
+    ("getUser", |w| format!("/platform/api/v1/users/{}", w.member().number)),
+    ("updateUser", |w| format!("/platform/api/v1/users/{}", w.member().number)),
+    ("deleteUser", |w| format!("/platform/api/v1/users/{}", w.member().number)),
+    ("getUserLogin", |w| format!("/platform/api/v1/users/{}/login", w.member().number)),
+];
+
+/// The path of an operation of a tenant or of the platform.
+pub fn path(operation: &Operation, world: &World) -> String {
+    let platform = operation.path.starts_with("/platform/");
+    let cases = if platform { PLATFORM } else { TENANT };
+    match cases.iter().find(|(id, _)| *id == operation.id) {
+        Some((_, path)) => path(world),
+        None => panic!("{} {} ({}) has no case: add it to cases.rs", operation.method, operation.path, operation.id),
+    }
+}
+
+/// Cases of operations that exist no more.
+pub fn left_over(operations: &[&Operation]) -> Vec<&'static str> {
+    let known = |id: &str| operations.iter().any(|operation| operation.id == id);
+    TENANT.iter().chain(PLATFORM).map(|(id, _)| *id).filter(|id| !known(id)).collect()
+}

@@ -1,0 +1,65 @@
+//! Agreement with the published contract: what it has, we have under the same method, path, id, scopes and
+//! roles; what we have beyond it is on a list with a reason.
+
+use crate::tables;
+use common::auth::Access;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// Operations under `/v1` that the contract does not have, and why we do.
+const ADDITIONS: &[(&str, &str)] =
+    &[("createSession", "the contract says that people have an app session and not how they get one")];
+
+/// The contract's operations by method and path.
+fn published() -> BTreeMap<(String, String), Value> {
+    let text = include_str!("../../contract/flownally-operations.json");
+    let operations: Vec<Value> = serde_json::from_str(text).unwrap();
+    let key = |operation: &Value| {
+        let text = |member: &str| operation[member].as_str().unwrap().to_string();
+        (text("method"), format!("/v1{}", text("path")))
+    };
+    operations.into_iter().map(|operation| (key(&operation), operation)).collect()
+}
+
+fn texts(value: &Value) -> Vec<&str> {
+    value.as_array().into_iter().flatten().filter_map(Value::as_str).collect()
+}
+
+#[test]
+fn operations_agree_with_the_published_contract() {
+    let published = published();
+    assert_eq!(published.len(), 101);
+    let mut faults = Vec::new();
+    let mut additions = Vec::new();
+    for operation in tables::operations() {
+        if !operation.path.starts_with("/v1/") {
+            continue;
+        }
+        let Some(expected) = published.get(&(operation.method.to_string(), operation.path.to_string())) else {
+            additions.push(operation.id);
+            continue;
+        };
+        let mut compare = |what: &str, ours: String, theirs: String| {
+            if ours != theirs {
+                faults.push(format!("{} {}: {what} is {ours}, published {theirs}", operation.method, operation.path));
+            }
+        };
+        compare("operationId", operation.id.to_string(), expected["operationId"].as_str().unwrap().to_string());
+        let Access::Tenant { scopes, roles } = operation.access else {
+            faults.push(format!("{}: is not for tenants", operation.id));
+            continue;
+        };
+        compare("scopes", format!("{scopes:?}"), format!("{:?}", texts(&expected["scopes"])));
+        let roles: Vec<&str> = roles.iter().map(|role| role.as_str()).collect();
+        compare("roles", format!("{roles:?}"), format!("{:?}", texts(&expected["roles"])));
+        let statuses: Vec<u16> = operation.docs.answers.iter().map(|answer| answer.status).collect();
+        for status in expected["responses"].as_object().unwrap().keys().filter_map(|status| status.parse::<u16>().ok()) {
+            if status < 300 && !statuses.contains(&status) {
+                faults.push(format!("{}: does not answer the published {status}", operation.id));
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+    let listed: Vec<&str> = ADDITIONS.iter().map(|(id, _)| *id).collect();
+    assert_eq!(additions, listed, "operations under /v1 beyond the contract need an entry in ADDITIONS");
+}

@@ -1,0 +1,98 @@
+//! A tenant with one of everything, for paths and bodies that name things.
+
+use serde_json::{Value, json};
+use std::sync::OnceLock;
+use tests::client::text;
+use tests::{App, Inbox, Tenant, unique, wait_for, whatsapp};
+
+pub struct World {
+    pub tenant: Tenant,
+    pub inbox: Inbox,
+    pub contact: String,
+    pub phone: String,
+    pub conversation: String,
+    pub message: String,
+    pub session: String,
+    /// To be deleted by whoever wants to.
+    pub service_account: String,
+    /// A key of it.
+    pub api_key: String,
+    /// A plain member; made with the first use.
+    member: OnceLock<tests::Person>,
+}
+
+impl World {
+    pub fn new(app: &App) -> Self {
+        let tenant = Tenant::new(app);
+        let inbox = tenant.inbox();
+        let (contact, phone) = tenant.contact("Anna Kowalska");
+        let sent = tenant.send_template(&inbox, &phone);
+        let service = tenant.owner.client.post("/v1/service-accounts", json!({"name": "of the world"})).expect(200);
+        let service_account = text(&service, "id");
+        let (api_key, _) = tenant.key_of(&service_account, json!({"name": "of the world"}));
+        World {
+            conversation: text(&sent["conversation"], "id"),
+            message: text(&sent["message"], "id"),
+            session: text(&sent["message"], "sessionId"),
+            tenant,
+            inbox,
+            contact,
+            phone,
+            service_account,
+            api_key,
+            member: OnceLock::new(),
+        }
+    }
+
+    pub fn member(&self) -> &tests::Person {
+        self.member.get_or_init(|| self.tenant.person("agent"))
+    }
+
+    /// Opens the messaging window of the conversation.
+    pub fn open_window(&self, app: &App) {
+        whatsapp::customer_writes(&app.client(), &self.inbox, &self.phone, "Hello");
+        let path = format!("/v1/conversations/{}/messages", self.conversation);
+        wait_for("the customer's message", std::time::Duration::from_secs(5), || {
+            (self.tenant.key.get(&path).expect(200)["messages"].as_array().unwrap().len() == 2).then_some(())
+        });
+    }
+
+    /// An example with the ids of this world in place of those in the documentation.
+    pub fn adapt(&self, example: &Value) -> Value {
+        match example {
+            Value::Object(members) => {
+                members.iter().map(|(name, value)| (name.clone(), self.adapt_member(name, value))).collect()
+            }
+            Value::Array(members) => members.iter().map(|member| self.adapt(member)).collect(),
+            Value::String(text) => json!(self.adapt_text(text)),
+            other => other.clone(),
+        }
+    }
+
+    fn adapt_member(&self, name: &str, value: &Value) -> Value {
+        match (name, value) {
+            ("user_id", Value::Number(_)) => json!(self.member().number),
+            ("phoneNumberIds", Value::Array(_)) => json!([unique::digits()]),
+            ("expiresAt", Value::String(_)) => json!(unique::time_in(3_600_000)),
+            ("email", Value::String(_)) => json!(self.tenant.owner.email),
+            ("password", Value::String(_)) => json!(self.tenant.owner.password),
+            _ => self.adapt(value),
+        }
+    }
+
+    fn adapt_text(&self, text: &str) -> String {
+        let own = match text.split_once('_').map(|(prefix, _)| prefix) {
+            Some("tn") => &self.tenant.id,
+            Some("ibx") => &self.inbox.id,
+            Some("con") => &self.contact,
+            Some("cnv") => &self.conversation,
+            Some("msg") => &self.message,
+            Some("ses") => &self.session,
+            Some("svc") => &self.service_account,
+            Some("key") => &self.api_key,
+            Some("usr") => &self.tenant.owner.id,
+            _ => return text.to_string(),
+        };
+        own.clone()
+    }
+}

@@ -1,0 +1,5 @@
+//! `/v1/contacts`.
+
+mod create;
+mod list;
+mod update;

@@ -1,0 +1,6 @@
+//! What all operations have in common.
+
+mod idempotency;
+mod migrations;
+mod paging;
+mod problems;

@@ -1,0 +1,112 @@
+//! What becomes of an accepted message, by what the provider says. The last four digits of a number
+//! decide what the sandbox does with it.
+
+use serde_json::{Value, json};
+use std::time::Duration;
+use tests::client::text;
+use tests::{App, Inbox, Tenant, unique, wait_for, whatsapp};
+
+/// Includes the retries of refused sends.
+const SETTLED: Duration = Duration::from_secs(20);
+
+struct Sent {
+    tenant: Tenant,
+    inbox: Inbox,
+    path: String,
+}
+
+fn send_to(last_four: &str) -> Sent {
+    let tenant = Tenant::new(App::shared());
+    let inbox = tenant.inbox();
+    let sent = tenant.send_template(&inbox, &unique::phone_ending(last_four));
+    let path = format!("/v1/messages/{}", text(&sent["message"], "id"));
+    Sent { tenant, inbox, path }
+}
+
+impl Sent {
+    fn message(&self) -> Value {
+        self.tenant.key.get(&self.path).expect(200)["message"].clone()
+    }
+
+    fn wait(&self, status: &str) -> Value {
+        wait_for(&format!("the status {status}"), SETTLED, || {
+            Some(self.message()).filter(|message| message["deliveryStatus"] == status)
+        })
+    }
+
+    fn provider_got(&self) -> usize {
+        whatsapp::sends(&App::shared().client(), &self.inbox).len()
+    }
+}
+
+#[test]
+fn a_message_that_is_never_delivered_stays_sent() {
+    let sent = send_to("0002");
+    sent.wait("sent");
+    std::thread::sleep(Duration::from_secs(1));
+    assert_eq!(sent.message()["deliveryStatus"], "sent");
+}
+
+#[test]
+fn accepted_by_the_provider_is_not_pending_for_ever() {
+    let sent = send_to("0001");
+    wait_for("the provider's id", SETTLED, || sent.message().get("channelMessageId").cloned());
+    assert_eq!(sent.provider_got(), 1);
+}
+
+#[test]
+fn a_reading_implies_the_delivery() {
+    let sent = send_to("0003");
+    sent.wait("read");
+}
+
+#[test]
+fn a_failure_says_why_in_public_words() {
+    for last_four in ["0026", "0047"] {
+        let sent = send_to(last_four);
+        let failed = sent.wait("failed");
+        let reason = text(&failed, "failureReason");
+        assert!(!reason.is_empty() && !reason.contains("1310"), "no provider's codes: {reason}");
+        assert_eq!(sent.provider_got(), 1, "never sent again");
+    }
+}
+
+#[test]
+fn a_refused_credential_marks_the_inbox_and_the_message_waits() {
+    let sent = send_to("0190");
+    let status = wait_for("the mark", SETTLED, || {
+        let inboxes = sent.tenant.key.get("/v1/inboxes").expect(200);
+        Some(inboxes["inboxes"][0]["status"].clone()).filter(|status| status["state"] != "active")
+    });
+    assert_eq!(status, json!({"state": "degraded", "reasons": ["token_expired"]}));
+    assert_eq!(sent.message()["deliveryStatus"], "pending");
+}
+
+#[test]
+fn throttling_and_server_errors_are_tried_again() {
+    for last_four in ["0500", "0056", "0429"] {
+        let sent = send_to(last_four);
+        wait_for("the message to be read", Duration::from_secs(60), || {
+            (sent.message()["deliveryStatus"] == "read").then_some(())
+        });
+        assert_eq!(sent.provider_got(), 1, "accepted once: {last_four}");
+    }
+}
+
+#[test]
+fn statuses_in_any_order_end_in_read() {
+    let app = App::shared();
+    let tenant = Tenant::new(app);
+    let inbox = tenant.inbox();
+    let modes = format!("/sandbox/whatsapp/{}/modes", inbox.phone_number_id);
+    let all = json!({"duplicate": true, "shuffle": true, "callbackBeforeResponse": true});
+    app.client().post(&modes, all);
+    let sent: Vec<String> =
+        (0..5).map(|_| text(&tenant.send_template(&inbox, &unique::phone())["message"], "id")).collect();
+    for id in sent {
+        wait_for("the message to be read", SETTLED, || {
+            let message = tenant.key.get(&format!("/v1/messages/{id}")).expect(200)["message"].clone();
+            (message["deliveryStatus"] == "read").then_some(())
+        });
+    }
+}

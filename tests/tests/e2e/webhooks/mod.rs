@@ -1,0 +1,5 @@
+//! `/v1/webhooks`: settings, signing keys, deliveries.
+
+mod delivery;
+mod settings;
+mod signing_keys;

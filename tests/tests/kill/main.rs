@@ -1,0 +1,54 @@
+//! The server is killed with SIGKILL at any moment and started again: nothing acknowledged is lost,
+//! nothing is sent twice.
+//!
+//! `FLOWNALLY_KILL_ROUNDS` says how often (default 50), `FLOWNALLY_KILL_SEED` repeats the moments of a run.
+
+mod checks;
+mod load;
+
+use load::{Load, Random};
+use std::time::{Duration, Instant};
+use tests::App;
+
+/// The kill comes this long after the load began, at most.
+const LONGEST_ROUND_MS: u64 = 150;
+/// Leases of jobs, and how long an unknown outcome is waited for: short, so that the test is.
+const LEASE_MS: &str = "1500";
+const OUTCOME_WAIT_MS: &str = "3000";
+/// All that is left after the last round is done within this time, and a little more for each round.
+const SETTLED: Duration = Duration::from_secs(60);
+const SETTLED_A_ROUND: Duration = Duration::from_millis(1000);
+
+#[test]
+fn nothing_acknowledged_is_lost_and_nothing_is_sent_twice() {
+    let rounds = number("FLOWNALLY_KILL_ROUNDS").unwrap_or(50);
+    let seed = number("FLOWNALLY_KILL_SEED").unwrap_or(u64::from(std::process::id()));
+    let variables = [("job_lease_ms", LEASE_MS), ("outcome_wait_ms", OUTCOME_WAIT_MS)];
+    let Some(mut app) = App::own(&variables) else { return };
+    println!("{rounds} rounds, FLOWNALLY_KILL_SEED={seed}");
+    let mut random = Random::new(seed);
+    let mut load = Load::new(&app);
+    let began = Instant::now();
+    for round in 0..rounds {
+        load.prepare(round);
+        let pause = Duration::from_millis(random.below(LONGEST_ROUND_MS + 1));
+        load.run_until(|| {
+            std::thread::sleep(pause);
+            app.process().kill();
+        });
+        app.process().start_again();
+    }
+    load.finish_open_requests();
+    println!("{} after {:?}", load.summary(), began.elapsed());
+    let limit = SETTLED + SETTLED_A_ROUND * u32::try_from(rounds).unwrap();
+    let outcome = checks::settle(&load, limit);
+    checks::messages_are_all_there(&load, &outcome);
+    checks::nothing_was_sent_twice(&app, &load, &outcome);
+    checks::customers_messages_are_there_once(&load, &outcome);
+    checks::the_receiver_heard_of_everything(&load, &outcome);
+    println!("{outcome} after {:?}", began.elapsed());
+}
+
+fn number(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok().map(|value| value.parse().unwrap_or_else(|_| panic!("{variable} is no number")))
+}
