@@ -298,6 +298,27 @@ CREATE INDEX jobs_by_time ON jobs (due_at) WHERE due_at IS NOT NULL;
 
 CREATE INDEX jobs_by_lane ON jobs (lane, seq) WHERE lane IS NOT NULL;
 
+-- Accepting a message is the hottest write: this procedure does in one statement what three would, the
+-- message, its place in the conversation, and the job that sends it. Each statement is a host call.
+CREATE VIEW accept_message AS
+  SELECT '' AS id, '' AS tenant_id, 0 AS identity_seq, 0 AS session_seq, 0 AS inbox_seq, '' AS sender_id,
+         '' AS content, '' AS preview, '' AS lane, 0 AS now;
+
+CREATE TRIGGER accept_message_insert INSTEAD OF INSERT ON accept_message BEGIN
+  INSERT INTO messages (id, tenant_id, identity_seq, session_seq, inbox_seq, direction, sender_type, sender_id,
+                        content, status, created_at, updated_at)
+  VALUES (NEW.id, NEW.tenant_id, NEW.identity_seq, NEW.session_seq, NEW.inbox_seq, 'out', 'user', NEW.sender_id,
+          NEW.content, 0, NEW.now, NEW.now);
+  UPDATE identities
+     SET started_at = coalesce(started_at, NEW.now), last_inbox_seq = NEW.inbox_seq, last_message_at = NEW.now,
+         last_message_text = NEW.preview, last_message_sender = 'user'
+   WHERE seq = NEW.identity_seq AND coalesce(last_message_at, 0) <= NEW.now;
+  -- Behind another job of its lane it waits without a time: jobs::finish gives it one.
+  INSERT INTO jobs (tenant_id, kind, lane, subject, due_at, created_at)
+  VALUES (NEW.tenant_id, 'send_message', NEW.lane, NEW.id,
+          CASE WHEN EXISTS (SELECT 1 FROM jobs WHERE lane = NEW.lane) THEN NULL ELSE NEW.now END, NEW.now);
+END;
+
 -- Where a tenant wants to hear of what happens.
 CREATE TABLE webhooks (
   tenant_id   TEXT    PRIMARY KEY REFERENCES tenants (id),

@@ -9,7 +9,9 @@ use common::chatwoot::{Number, Seq};
 use common::input::{Json, Post, Query};
 use common::routes::{Operation, Routes};
 use common::{Problem, Result, db};
-use domain::accounts::members::{self, AccountUser, AccountUserRequest, RemoveAccountUserRequest};
+use domain::accounts::members::{
+    self, AccountUser, AccountUserRequest, AccountUsers, RemoveAccountUserRequest,
+};
 use http::StatusCode;
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -24,7 +26,7 @@ pub fn add(routes: Routes) -> Routes {
                 .summary("List all Account Users")
                 .describe("All people of an account, in the order they came, as a bare array.")
                 .path_number("account_id", ID)
-                .answers::<Vec<AccountUser>>(200, "The people of the account.", MEMBERS)
+                .answers::<AccountUsers>(200, "The people of the account.", MEMBERS)
                 .problem(404, "account_not_found", ABSENT),
             list,
         )
@@ -82,11 +84,15 @@ struct RemoveQuery {
     user_id: Option<i64>,
 }
 
-async fn list(_: PlatformApp, Seq(account): Seq) -> Result<Answer<Vec<AccountUser>>> {
+async fn list(_: PlatformApp, Seq(account): Seq) -> Result<Answer<AccountUsers>> {
     db::read(|db| members::list(db, account)).await.map(Answer)
 }
 
-async fn put(_: PlatformApp, Seq(account): Seq, Post { body, once }: Post<AccountUserRequest>) -> Result<Response> {
+async fn put(
+    _: PlatformApp,
+    Seq(account): Seq,
+    Post { body, once }: Post<AccountUserRequest>,
+) -> Result<Response> {
     once.write(SCOPE, StatusCode::OK, |db| members::put(db, account, &body)).await
 }
 

@@ -1,6 +1,7 @@
 //! What the provider calls back: which states a message passes and when, and the bodies, written as Meta
 //! writes them (channels sections 1.4 and 3).
 
+use crate::graph::set;
 use crate::message::Person;
 use crate::recipients::Behaviour;
 use crate::store::Modes;
@@ -85,27 +86,29 @@ pub fn status(about: About<'_>, step: Step, at: Timestamp) -> String {
         recipient_member(about.person): about.person.id(),
     });
     if let Some(reference) = about.reference {
-        status["biz_opaque_callback_data"] = reference.into();
+        set(&mut status, "biz_opaque_callback_data", reference.into());
     }
     // Since webhook version v24 without `conversation`; the price comes with `sent` and `delivered`.
     if matches!(step.state, "sent" | "delivered") {
-        status["pricing"] = if about.free_form {
+        let pricing = if about.free_form {
             json!({"billable": false, "pricing_model": "PMP", "type": "free_customer_service", "category": "service"})
         } else {
             json!({"billable": true, "pricing_model": "PMP", "type": "regular", "category": "utility"})
         };
+        set(&mut status, "pricing", pricing);
     }
     if let Some((code, title)) = step.error {
         let details = format!("The sandbox failed this message on purpose: {title}.");
-        status["errors"] = json!([{
+        let errors = json!([{
             "code": code, "title": title, "message": title, "error_data": {"details": details}, "href": ERROR_PAGE,
         }]);
+        set(&mut status, "errors", errors);
     }
     let mut value = value(about.phone_number_id);
     if step.error.is_none() {
-        value["contacts"] = json!([contact(about.person, about.name)]);
+        set(&mut value, "contacts", json!([contact(about.person, about.name)]));
     }
-    value["statuses"] = json!([status]);
+    set(&mut value, "statuses", json!([status]));
     envelope(value)
 }
 
@@ -122,10 +125,10 @@ pub fn customer_text(
         "id": id, "timestamp": at.seconds().to_string(), "type": "text", "text": {"body": text},
     });
     let from = if matches!(person, Person::Phone(_)) { "from" } else { "from_user_id" };
-    message[from] = person.id().into();
+    set(&mut message, from, person.id().into());
     let mut value = value(phone_number_id);
-    value["contacts"] = json!([contact(person, name)]);
-    value["messages"] = json!([message]);
+    set(&mut value, "contacts", json!([contact(person, name)]));
+    set(&mut value, "messages", json!([message]));
     envelope(value)
 }
 

@@ -5,7 +5,7 @@ use crate::message::{Person, TEXT_CHARS};
 use crate::{callbacks, provider, store};
 use axum::Json as Answer;
 use common::auth::Internal;
-use common::input::{Id, Json, Patch, Query};
+use common::input::{Id, Json, Query};
 use common::problem::Violations;
 use common::time::Timestamp;
 use common::{Problem, Result, db, settings};
@@ -46,14 +46,6 @@ pub const SENDS: &str = r#"{"sends": [{
   "reference": "msg_01HV8YG6KX3Y5A2DJ95C0GX8V1", "receivedAt": "2026-04-30T10:36:00.000Z"
 }]}"#;
 
-pub const RAW_CALLBACK_DESCRIPTION: &str = "\
-Posts a body to the callback URL once, to see how the receiver treats what is not in order. Without `signature` the body \
-is signed as it should be; with a text that text is the signature header; with `null` there is none. Local only: exists \
-where the variable `sandbox` is `on`, and asks for no credential.";
-
-pub const RAW_CALLBACK: &str =
-    r#"{"body": "{\"object\":\"whatsapp_business_account\",\"entry\":[]}", "signature": "sha256=00"}"#;
-
 /// A text that a customer writes.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -79,12 +71,6 @@ pub struct CustomerMessage {
 #[schema(as = SandboxPlayed)]
 pub struct Played {
     pub message_id: String,
-    pub deliveries: Vec<Delivery>,
-}
-
-#[derive(Debug, Serialize, utoipa::ToSchema)]
-#[schema(as = SandboxDelivered)]
-pub struct Delivered {
     pub deliveries: Vec<Delivery>,
 }
 
@@ -234,37 +220,6 @@ pub async fn modes(Id(number): Id, Json(body): Json<Modes>) -> Result<Answer<Mod
     Ok(Answer(body))
 }
 
-/// Any bytes, with any signature.
-#[derive(Debug, Deserialize, utoipa::ToSchema)]
-#[schema(as = SandboxRawCallback)]
-pub struct RawCallback {
-    /// The exact body, at most 4 MiB.
-    pub body: String,
-    /// Absent: signed as it should be. A text: that text. `null`: no header.
-    #[serde(default)]
-    #[schema(value_type = Option<String>)]
-    pub signature: Patch<String>,
-}
-
-/// Delivers it once.
-pub async fn raw_callback(Json(callback): Json<RawCallback>) -> Result<Answer<Delivered>> {
-    let url = settings::required("sandbox_callback_url").await?;
-    let body = callback.body.as_bytes();
-    let signature = match callback.signature {
-        Patch::Keep => Some(delivery::signature(&settings::required("whatsapp_app_secret").await?, body)),
-        Patch::Clear => None,
-        Patch::Set(text) => {
-            let sendable = http::HeaderValue::from_str(&text).is_ok();
-            if !sendable {
-                return Err(Problem::invalid("signature", "cannot be the value of a header"));
-            }
-            Some(text)
-        }
-    };
-    let tried = delivery::send(&url, body, signature.as_deref()).await;
-    Ok(Answer(Delivered { deliveries: vec![tried.into()] }))
-}
-
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 #[schema(as = SandboxTicked)]
 pub struct Ticked {
@@ -308,13 +263,5 @@ mod tests {
             ["from", "text", "name", "id", "times", "timestamp"]
         );
         assert_eq!(violations(r#"{"from": "12025550147", "text": "a", "times": 101}"#), ["times"]);
-    }
-
-    #[test]
-    fn a_signature_may_be_absent_null_or_a_text() {
-        let signature = |json: &str| serde_json::from_str::<RawCallback>(json).unwrap().signature;
-        assert_eq!(signature(r#"{"body": "x"}"#), Patch::Keep);
-        assert_eq!(signature(r#"{"body": "x", "signature": null}"#), Patch::Clear);
-        assert_eq!(signature(r#"{"body": "x", "signature": "a"}"#), Patch::Set("a".into()));
     }
 }

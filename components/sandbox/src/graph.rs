@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use common::{Problem, id};
 use http::StatusCode;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// An error object and its HTTP status.
 #[derive(Clone, Debug, PartialEq)]
@@ -108,12 +108,19 @@ impl IntoResponse for Error {
             "message": self.message, "type": "OAuthException", "code": self.code, "fbtrace_id": trace_id(),
         });
         if let Some(subcode) = self.subcode {
-            error["error_subcode"] = subcode.into();
+            set(&mut error, "error_subcode", subcode.into());
         }
         if let Some(details) = self.details {
-            error["error_data"] = json!({"messaging_product": "whatsapp", "details": details});
+            set(&mut error, "error_data", json!({"messaging_product": "whatsapp", "details": details}));
         }
         (self.status, Json(json!({ "error": error }))).into_response()
+    }
+}
+
+/// Sets a member of a JSON object.
+pub fn set(object: &mut Value, name: &str, value: Value) {
+    if let Some(members) = object.as_object_mut() {
+        members.insert(name.to_string(), value);
     }
 }
 

@@ -10,7 +10,7 @@
 //! | [`message`], [`templates`] | the rules that a message must keep |
 //! | [`recipients`] | numbers with a behaviour of their own |
 //! | [`callbacks`], [`delivery`] | what is called back and when; signed, sent, sent again |
-//! | [`control`] | playing the customer, listing sends, modes |
+//! | [`control`], [`raw`] | playing the customer, listing sends, modes; any bytes as a callback |
 //! | [`store`] | SQL |
 
 mod callbacks;
@@ -19,6 +19,7 @@ mod delivery;
 mod graph;
 mod message;
 mod provider;
+mod raw;
 mod recipients;
 mod store;
 mod templates;
@@ -91,11 +92,11 @@ pub fn routes() -> Routes {
         .add(
             Operation::post("/sandbox/whatsapp/raw-callbacks", "sandboxWhatsappRawCallback")
                 .summary("Deliver any bytes as a callback")
-                .describe(control::RAW_CALLBACK_DESCRIPTION)
+                .describe(raw::DESCRIPTION)
                 .body_limit(RAW_CALLBACK_BYTES)
-                .body::<control::RawCallback>(control::RAW_CALLBACK)
-                .answers::<control::Delivered>(200, "How it was answered.", r#"{"deliveries": [{"status": 401}]}"#),
-            control::raw_callback,
+                .body::<raw::RawCallback>(raw::EXAMPLE)
+                .answers::<raw::Delivered>(200, "How it was answered.", r#"{"deliveries": [{"status": 401}]}"#),
+            raw::raw_callback,
         )
         .add(
             Operation::post("/sandbox/tick", "sandboxTick")
@@ -112,14 +113,17 @@ pub fn routes() -> Routes {
 }
 
 /// The table with what is beside it: the provider's own 404, and the switch.
-struct Guarded(Routes);
+#[derive(Debug)]
+pub struct Guarded(Routes);
 
-fn guarded() -> Guarded {
+/// What the component serves.
+pub fn guarded() -> Guarded {
     Guarded(routes())
 }
 
 impl Guarded {
-    fn into_router(self) -> Router {
+    /// The router of the table, behind the switch.
+    pub fn into_router(self) -> Router {
         self.0
             .into_router()
             .route(

@@ -27,13 +27,13 @@ pub struct Context {
 impl FromRow for Context {
     fn from_row(row: &mut Row) -> Result<Self, Error> {
         Ok(Context {
-            name: row.next()?,
-            last_inbound_at: row.next()?,
-            refusals: row.next::<Option<i64>>()?.unwrap_or(0),
+            name: row.take()?,
+            last_inbound_at: row.take()?,
+            refusals: row.take::<Option<i64>>()?.unwrap_or(0),
             modes: Modes {
-                duplicate: row.next::<Option<bool>>()?.unwrap_or(false),
-                shuffle: row.next::<Option<bool>>()?.unwrap_or(false),
-                callback_before_response: row.next::<Option<bool>>()?.unwrap_or(false),
+                duplicate: row.take::<Option<bool>>()?.unwrap_or(false),
+                shuffle: row.take::<Option<bool>>()?.unwrap_or(false),
+                callback_before_response: row.take::<Option<bool>>()?.unwrap_or(false),
             },
         })
     }
@@ -99,12 +99,12 @@ pub struct Send {
 impl FromRow for Send {
     fn from_row(row: &mut Row) -> Result<Self, Error> {
         Ok(Send {
-            id: row.next()?,
-            recipient: row.next()?,
-            kind: row.next()?,
-            body: row.next()?,
-            reference: row.next()?,
-            received_at: row.next()?,
+            id: row.take()?,
+            recipient: row.take()?,
+            kind: row.take()?,
+            body: row.take()?,
+            reference: row.take()?,
+            received_at: row.take()?,
         })
     }
 }
@@ -166,11 +166,11 @@ pub struct Claimed {
 impl FromRow for Claimed {
     fn from_row(row: &mut Row) -> Result<Self, Error> {
         Ok(Claimed {
-            seq: row.next()?,
-            due_at: row.next()?,
-            body: row.next()?,
-            signature: row.next()?,
-            attempts: row.next()?,
+            seq: row.take()?,
+            due_at: row.take()?,
+            body: row.take()?,
+            signature: row.take()?,
+            attempts: row.take()?,
         })
     }
 }

@@ -45,7 +45,7 @@ async fn target(tenant: &str) -> Result<Option<Target>> {
 /// The receiver's status, or why there is none.
 async fn post(job: &Job, target: &Target, body: &[u8], now: Timestamp) -> Result<u16, String> {
     webhooks::check_url(&target.url, settings::sandbox().await).map_err(|why| format!("the URL {why}"))?;
-    let total = TOTAL.min(run::lease().await / 2);
+    let total = TOTAL.min(run::half_lease().await);
     let deadlines = Deadlines { connect: total.min(Duration::from_secs(5)), first_byte: total, total };
     let request = http::Request::post(&target.url)
         .header("content-type", "application/json")

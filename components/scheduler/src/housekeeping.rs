@@ -27,10 +27,10 @@ thread_local! {
 
 /// Never fails a tick: what was not deleted is deleted next time.
 pub async fn run() {
-    if settings::sandbox().await {
-        if let Err(error) = tick_sandbox().await {
-            common::log!("sandbox not ticked", error = error);
-        }
+    if settings::sandbox().await
+        && let Err(error) = tick_sandbox().await
+    {
+        common::log!("sandbox not ticked", error = error);
     }
     let now = Timestamp::now();
     if LAST.get().is_some_and(|last| now < last.after(EVERY)) {

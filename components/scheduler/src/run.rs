@@ -88,9 +88,14 @@ impl Drop for Place {
 }
 
 /// How long a claimed job stays this worker's.
-pub async fn lease() -> Duration {
+async fn lease() -> Duration {
     let millis = settings::get("job_lease_ms").await.and_then(|text| text.parse().ok()).unwrap_or(LEASE_MS);
     Duration::from_millis(millis)
+}
+
+/// What a request to the outside may take: after it there must be time left to record its outcome.
+pub async fn half_lease() -> Duration {
+    lease().await.checked_div(2).unwrap_or_default()
 }
 
 async fn claim(limit: u32) -> Result<Vec<Job>> {
@@ -193,7 +198,8 @@ pub fn backoff(attempts: i64) -> Duration {
     let ceiling = 1000_u64.saturating_mul(2_u64.saturating_pow(doublings)).min(300_000);
     let mut random = [0_u8; 8];
     common::id::fill_random(&mut random);
-    Duration::from_millis((u64::from_le_bytes(random) % ceiling).max(100))
+    let jittered = u64::from_le_bytes(random).checked_rem(ceiling).unwrap_or_default();
+    Duration::from_millis(jittered.max(100))
 }
 
 #[cfg(test)]

@@ -183,6 +183,6 @@ async fn sender(inbox: &inboxes::Address) -> Result<whatsapp::Sender> {
 }
 
 async fn deadlines() -> Deadlines {
-    let total = TOTAL.min(run::lease().await / 2);
+    let total = TOTAL.min(run::half_lease().await);
     Deadlines { connect: total.min(Duration::from_secs(5)), first_byte: total, total }
 }

@@ -121,6 +121,7 @@ const CREATED_KEY: &str = r#"{
 /// All service accounts of a tenant.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = ListServiceAccountsResponse)]
 pub struct ServiceAccounts {
     service_accounts: Vec<ServiceAccount>,
 }
@@ -128,6 +129,7 @@ pub struct ServiceAccounts {
 /// All keys of a service account.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = ListAPIKeysResponse)]
 pub struct ApiKeys {
     api_keys: Vec<ApiKey>,
 }
@@ -137,7 +139,10 @@ async fn list(caller: Principal) -> Result<Answer<ServiceAccounts>> {
     Ok(Answer(ServiceAccounts { service_accounts }))
 }
 
-async fn create(caller: Principal, Post { body, once }: Post<CreateServiceAccountRequest>) -> Result<Response> {
+async fn create(
+    caller: Principal,
+    Post { body, once }: Post<CreateServiceAccountRequest>,
+) -> Result<Response> {
     once.write(&caller.tenant, StatusCode::OK, |db| service_accounts::create(db, &caller, &body)).await
 }
 

@@ -183,7 +183,7 @@ pub struct Row {
 
 impl Row {
     /// The next column. Asking for another type than the column holds is a mistake of ours: 500.
-    pub fn next<T: FromValue>(&mut self) -> Result<T, Error> {
+    pub fn take<T: FromValue>(&mut self) -> Result<T, Error> {
         let value = self.values.next().ok_or_else(|| Error::Other("the row has no further column".into()))?;
         T::from_value(value)
             .ok_or_else(|| Error::Other(format!("a column is no {}", std::any::type_name::<T>())))
@@ -199,7 +199,7 @@ macro_rules! tuple_from_row {
     ($($name:ident)+) => {
         impl<$($name: FromValue),+> FromRow for ($($name,)+) {
             fn from_row(row: &mut Row) -> Result<Self, Error> {
-                Ok(($(row.next::<$name>()?,)+))
+                Ok(($(row.take::<$name>()?,)+))
             }
         }
     };
@@ -407,7 +407,7 @@ impl Patience {
         }
         self.tries = self.tries.wrapping_add(1);
         let spread = self.tries.wrapping_mul(7) % 11;
-        let micros = 200_u64.saturating_add(spread.saturating_mul(60)).saturating_add(self.tries.min(20) * 20);
+        let micros = 200_u64.saturating_add(spread.saturating_mul(60)).saturating_add(self.tries.min(20).saturating_mul(20));
         time::sleep(Duration::from_micros(micros)).await;
         true
     }
@@ -430,9 +430,9 @@ mod tests {
     #[test]
     fn maps_columns_in_order() {
         let mut row = Row { values: vec![Value::Text("a".into()), Value::Null, Value::Integer(1)].into_iter() };
-        assert_eq!(row.next::<String>(), Ok("a".into()));
-        assert_eq!(row.next::<Option<i64>>(), Ok(None));
-        assert_eq!(row.next::<bool>(), Ok(true));
-        assert!(row.next::<i64>().is_err());
+        assert_eq!(row.take::<String>(), Ok("a".into()));
+        assert_eq!(row.take::<Option<i64>>(), Ok(None));
+        assert_eq!(row.take::<bool>(), Ok(true));
+        assert!(row.take::<i64>().is_err());
     }
 }

@@ -20,6 +20,8 @@ pub const HEADER: &str = "idempotency-key";
 pub const REPLAY_HEADER: &str = "idempotent-replay";
 /// What sealed answers are sealed for.
 const PURPOSE: &str = "idempotent answer";
+/// What the fingerprints of bodies beside them are sealed for.
+const FINGERPRINT_PURPOSE: &str = "idempotent body";
 
 /// What a POST asks for: to run once under a key, or, without one, just to run.
 #[derive(Debug)]
@@ -61,7 +63,8 @@ impl Once {
         Ok(Once { key: Some(key), secret: false })
     }
 
-    /// The answer holds a secret: it is stored sealed.
+    /// Body or answer hold a secret. The answer is stored sealed, and so is the body's fingerprint: a plain
+    /// hash of a body with a password in it could be used to guess the password.
     #[must_use]
     pub fn secret(mut self) -> Self {
         self.secret = true;
@@ -81,11 +84,11 @@ impl Once {
         };
         let sealer = self.sealer().await?;
         let outcome = db::write(|db| {
-            if let Some(stored) = key.lookup(db, scope)? {
+            if let Some(stored) = key.lookup(db, scope, sealer.as_ref())? {
                 return Ok(Outcome::Known(stored));
             }
             let body = json(&effect(db)?)?;
-            key.store(db, scope, status, &seal(sealer.as_ref(), &body)?)?;
+            key.store(db, scope, status, &body, sealer.as_ref())?;
             Ok(Outcome::Made(body))
         })
         .await?;
@@ -100,9 +103,9 @@ impl Once {
         let Some(key) = &self.key else { return Ok(None) };
         let sealer = self.sealer().await?;
         let known = db::write(|db| {
-            let stored = key.lookup(db, scope)?;
+            let stored = key.lookup(db, scope, sealer.as_ref())?;
             if stored.is_none() {
-                key.reserve(db, scope)?;
+                key.reserve(db, scope, sealer.as_ref())?;
             }
             Ok(stored)
         })
@@ -133,7 +136,7 @@ impl Once {
         let body = db::write(|db| {
             let body = json(&effect(db)?)?;
             if let Some(key) = &self.key {
-                key.store(db, scope, status, &seal(sealer.as_ref(), &body)?)?;
+                key.store(db, scope, status, &body, sealer.as_ref())?;
             }
             Ok(body)
         })
@@ -147,14 +150,19 @@ impl Once {
 }
 
 impl Key {
-    fn lookup(&self, db: &Db<'_>, scope: &str) -> Result<Option<Stored>> {
+    fn lookup(&self, db: &Db<'_>, scope: &str, sealer: Option<&Sealer>) -> Result<Option<Stored>> {
         let found = db.row::<(Vec<u8>, Option<u16>, Option<String>)>(
             "SELECT fingerprint, status, body FROM idempotency_keys
               WHERE tenant_id = ? AND operation = ? AND key = ? AND expires_at > ?",
             params![scope, self.operation, self.text, Timestamp::now()],
         )?;
         let Some((fingerprint, status, body)) = found else { return Ok(None) };
-        if fingerprint != self.fingerprint {
+        let same = match (sealer, std::str::from_utf8(&fingerprint)) {
+            (None, _) => fingerprint == self.fingerprint,
+            (Some(sealer), Ok(sealed)) => sealer.open(FINGERPRINT_PURPOSE, sealed)? == self.fingerprint,
+            (Some(_), Err(_)) => false,
+        };
+        if !same {
             return Err(Problem::new(
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "idempotency_key_reused",
@@ -171,20 +179,39 @@ impl Key {
         Ok(Some(Stored { status, body }))
     }
 
-    fn store(&self, db: &Db<'_>, scope: &str, status: StatusCode, body: &str) -> Result<()> {
-        let expires_at = Timestamp::now().after(limits::IDEMPOTENCY_KEEP);
-        self.put(db, scope, Some(status.as_u16()), Some(body), expires_at)
+    fn store(
+        &self,
+        db: &Db<'_>,
+        scope: &str,
+        status: StatusCode,
+        body: &str,
+        sealer: Option<&Sealer>,
+    ) -> Result<()> {
+        let answer = Stored { status: status.as_u16(), body: seal(sealer, body)? };
+        self.put(db, scope, Some(answer), Timestamp::now().after(limits::IDEMPOTENCY_KEEP), sealer)
     }
 
-    fn reserve(&self, db: &Db<'_>, scope: &str) -> Result<()> {
-        self.put(db, scope, None, None, Timestamp::now().after(limits::IDEMPOTENCY_LEASE))
+    fn reserve(&self, db: &Db<'_>, scope: &str, sealer: Option<&Sealer>) -> Result<()> {
+        self.put(db, scope, None, Timestamp::now().after(limits::IDEMPOTENCY_LEASE), sealer)
     }
 
-    fn put(&self, db: &Db<'_>, scope: &str, status: Option<u16>, body: Option<&str>, end: Timestamp) -> Result<()> {
+    fn put(
+        &self,
+        db: &Db<'_>,
+        scope: &str,
+        answer: Option<Stored>,
+        end: Timestamp,
+        sealer: Option<&Sealer>,
+    ) -> Result<()> {
+        let fingerprint = match sealer {
+            None => self.fingerprint.to_vec(),
+            Some(sealer) => sealer.seal(FINGERPRINT_PURPOSE, &self.fingerprint)?.into_bytes(),
+        };
+        let (status, body) = answer.map(|answer| (answer.status, answer.body)).unzip();
         Ok(db.run(
             "INSERT OR REPLACE INTO idempotency_keys
                (tenant_id, operation, key, fingerprint, status, body, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
-            params![scope, self.operation, self.text, self.fingerprint, status, body, end],
+            params![scope, self.operation, self.text, fingerprint, status, body, end],
         )?)
     }
 }

@@ -27,6 +27,7 @@ const STATUSES: &[&str] = &["active", "suspended"];
 
 /// An account: a tenant.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = PlatformAccount)]
 pub struct Account {
     #[schema(example = 1)]
     pub id: i64,
@@ -57,6 +58,7 @@ pub struct Account {
 
 /// What an account is made of. A new one needs a name; a change takes what is present.
 #[derive(Debug, Default, Deserialize, ToSchema)]
+#[schema(as = PlatformAccountRequest)]
 pub struct AccountRequest {
     #[serde(default)]
     #[schema(value_type = Option<String>, max_length = 255, example = "My Account")]
@@ -95,17 +97,17 @@ const COLUMNS: &str = "seq, name, locale, domain, support_email,
 impl FromRow for Account {
     fn from_row(row: &mut Row) -> Result<Self, DbError> {
         Ok(Account {
-            id: row.next()?,
-            name: row.next()?,
-            locale: row.next()?,
-            domain: row.next()?,
-            support_email: row.next()?,
-            enabled_features: raw(row.next()?)?,
-            custom_attributes: raw(row.next()?)?,
-            limits: raw(row.next()?)?,
-            status: row.next()?,
-            tenant_id: row.next()?,
-            features: raw(row.next()?)?,
+            id: row.take()?,
+            name: row.take()?,
+            locale: row.take()?,
+            domain: row.take()?,
+            support_email: row.take()?,
+            enabled_features: raw(row.take()?)?,
+            custom_attributes: raw(row.take()?)?,
+            limits: raw(row.take()?)?,
+            status: row.take()?,
+            tenant_id: row.take()?,
+            features: raw(row.take()?)?,
         })
     }
 }
@@ -153,7 +155,8 @@ impl AccountRequest {
         let status = status.unwrap_or_else(|| "active".into());
         violations.check(STATUSES.contains(&status.as_str()), "status", "must be active or suspended");
         let domain = set(&self.domain, before.and_then(|account| account.domain.as_deref()));
-        let support_email = set(&self.support_email, before.and_then(|account| account.support_email.as_deref()));
+        let support_email =
+            set(&self.support_email, before.and_then(|account| account.support_email.as_deref()));
         for (field, value) in [("domain", &domain), ("support_email", &support_email)] {
             let fits = value.as_ref().is_none_or(|text| text.chars().count() <= TEXT_CHARS);
             violations.check(fits, field, "is too long (maximum is 255 characters)");
@@ -164,7 +167,8 @@ impl AccountRequest {
             Patch::Set(Attributes(fields)) => text(&mut violations, "limits", fields),
         };
         let kept = before.map(|account| &*account.custom_attributes);
-        let custom_attributes = merge(&mut violations, "custom_attributes", kept, attributes(&self.custom_attributes))?;
+        let custom_attributes =
+            merge(&mut violations, "custom_attributes", kept, attributes(&self.custom_attributes))?;
         let named = if let Patch::Set(Features(named)) = &self.features { Some(named) } else { None };
         let features = merge(&mut violations, "features", before.map(|account| &*account.features), named)?;
         violations.finish()?;
@@ -317,7 +321,10 @@ mod tests {
             json!({"plan": "pro", "deep": {"b": null}, "x": 1})
         );
         assert_eq!(after.limits, r#"{"inboxes":2}"#);
-        assert_eq!(serde_json::from_str::<Value>(&after.features).unwrap(), json!({"crm": false, "bots": true}));
+        assert_eq!(
+            serde_json::from_str::<Value>(&after.features).unwrap(),
+            json!({"crm": false, "bots": true})
+        );
     }
 
     #[test]
@@ -325,7 +332,10 @@ mod tests {
         let new = request(json!({"name": "Acme"})).apply(None).unwrap();
         assert_eq!((new.locale.as_str(), new.status.as_str(), new.limits.as_str()), ("en", "active", "{}"));
         assert_eq!(refused(json!({}), None), ["name"]);
-        assert_eq!(refused(json!({"name": null, "status": "gone", "locale": "no way"}), Some(&account())), ["name", "locale", "status"]);
+        assert_eq!(
+            refused(json!({"name": null, "status": "gone", "locale": "no way"}), Some(&account())),
+            ["name", "locale", "status"]
+        );
     }
 
     #[test]

@@ -94,9 +94,9 @@ const COLUMNS: &str = "c.seq, c.id, c.tenant_id, c.name, c.created_at, c.updated
     (SELECT json_group_array(json_object('id', i.id, 'channel', i.channel, 'metadata',
               CASE i.channel WHEN 'whatsapp' THEN json_object('phoneNumber', '+' || i.address)
                              ELSE json_object('externalId', i.address) END))
-       FROM identities i WHERE i.contact_seq = c.seq),
-    (SELECT json_group_array(t.tag_id) FROM contact_tags t WHERE t.contact_seq = c.seq),
-    (SELECT json_group_object(f.field_id, f.value) FROM contact_fields f WHERE f.contact_seq = c.seq)";
+       FROM identities i WHERE i.contact_seq = c.seq) AS identities,
+    (SELECT json_group_array(t.tag_id) FROM contact_tags t WHERE t.contact_seq = c.seq) AS tags,
+    (SELECT json_group_object(f.field_id, f.value) FROM contact_fields f WHERE f.contact_seq = c.seq) AS fields";
 
 fn raw(json: String) -> Result<Box<RawValue>, DbError> {
     RawValue::from_string(json).map_err(|error| DbError::Other(format!("a column is no JSON: {error}")))
@@ -105,16 +105,16 @@ fn raw(json: String) -> Result<Box<RawValue>, DbError> {
 impl FromRow for Contact {
     fn from_row(row: &mut Row) -> Result<Self, DbError> {
         Ok(Contact {
-            seq: row.next()?,
-            id: row.next()?,
-            tenant_id: row.next()?,
-            name: row.next()?,
-            created_at: row.next()?,
-            updated_at: row.next()?,
-            archived_at: row.next()?,
-            identities: raw(row.next()?)?,
-            tag_ids: raw(row.next()?)?,
-            custom_fields: raw(row.next()?)?,
+            seq: row.take()?,
+            id: row.take()?,
+            tenant_id: row.take()?,
+            name: row.take()?,
+            created_at: row.take()?,
+            updated_at: row.take()?,
+            archived_at: row.take()?,
+            identities: raw(row.take()?)?,
+            tag_ids: raw(row.take()?)?,
+            custom_fields: raw(row.take()?)?,
         })
     }
 }

@@ -44,29 +44,40 @@ pub struct Conversation {
 /// Columns of a conversation, from `identities i`. Subqueries instead of joins: SQLite prepares a join anew
 /// for each binding.
 pub(crate) const COLUMNS: &str = "i.id, i.channel, i.address,
-    (SELECT b.id FROM inboxes b WHERE b.seq = i.last_inbox_seq),
-    (SELECT c.id FROM contacts c WHERE c.seq = i.contact_seq),
-    (SELECT c.name FROM contacts c WHERE c.seq = i.contact_seq),
-    coalesce(i.last_message_at, i.created_at), coalesce(i.last_message_text, ''), coalesce(i.last_message_sender, 'user')";
+    (SELECT b.id FROM inboxes b WHERE b.seq = i.last_inbox_seq) AS inbox,
+    (SELECT c.id FROM contacts c WHERE c.seq = i.contact_seq) AS contact,
+    (SELECT c.name FROM contacts c WHERE c.seq = i.contact_seq) AS name,
+    coalesce(i.last_message_at, i.created_at) AS last_at, coalesce(i.last_message_text, '') AS preview,
+    coalesce(i.last_message_sender, 'user') AS sender";
 
 impl FromRow for Conversation {
     fn from_row(row: &mut Row) -> Result<Self, DbError> {
-        let identity: String = row.next()?;
-        let (channel, external_id, inbox_id, contact_id) = (row.next()?, row.next()?, row.next()?, row.next()?);
-        let name: Option<String> = row.next()?;
+        let identity: String = row.take()?;
+        let (channel, external_id, inbox_id, contact_id) = (row.take()?, row.take()?, row.take()?, row.take()?);
+        let name: Option<String> = row.take()?;
         Ok(Conversation {
-            id: id::reprefix(&identity, Kind::Identity, Kind::Conversation).unwrap_or(identity),
+            id: id_of(&identity),
             channel,
             external_id,
             inbox_id,
             contact_id,
             contact_name: name.clone(),
             name,
-            last_message_at: row.next()?,
-            last_message_preview: row.next()?,
-            last_message_sender: row.next()?,
+            last_message_at: row.take()?,
+            last_message_preview: row.take()?,
+            last_message_sender: row.take()?,
         })
     }
+}
+
+/// The public id of an identity's conversation.
+pub(crate) fn id_of(identity: &str) -> String {
+    id::reprefix(identity, Kind::Identity, Kind::Conversation).unwrap_or_else(|| identity.to_string())
+}
+
+/// What a list of conversations shows of a message.
+pub(crate) fn preview(text: &str) -> String {
+    text.chars().take(PREVIEW_CHARS).collect()
 }
 
 /// The identity's id behind a conversation's id; the latter alone is known outside.
@@ -144,12 +155,11 @@ pub(crate) struct LastMessage<'a> {
 
 /// Notes the latest message; an older one that arrives late changes nothing but the start.
 pub(crate) fn note_message(db: &Db<'_>, identity_seq: i64, inbox_seq: i64, last: &LastMessage<'_>) -> Result<()> {
-    let preview: String = last.preview.chars().take(PREVIEW_CHARS).collect();
     Ok(db.run(
         "UPDATE identities SET started_at = coalesce(started_at, ?1), last_inbox_seq = ?2,
                 last_message_at = ?1, last_message_text = ?3, last_message_sender = ?4
           WHERE seq = ?5 AND coalesce(last_message_at, 0) <= ?1",
-        params![last.at, inbox_seq, preview, last.sender, identity_seq],
+        params![last.at, inbox_seq, preview(last.preview), last.sender, identity_seq],
     )?)
 }
 

@@ -78,9 +78,9 @@ pub struct ConnectWhatsApp {
 
 impl FromRow for Inbox {
     fn from_row(row: &mut Row) -> Result<Self, DbError> {
-        let (id, created_at, updated_at, tenant_id) = (row.next()?, row.next()?, row.next()?, row.next()?);
-        let channel: String = row.next()?;
-        let external_id: String = row.next()?;
+        let (id, created_at, updated_at, tenant_id) = (row.take()?, row.take()?, row.take()?, row.take()?);
+        let channel: String = row.take()?;
+        let external_id: String = row.take()?;
         let config =
             InboxConfig { phone_number_id: (channel == "whatsapp").then(|| external_id.clone()) };
         Ok(Inbox {
@@ -90,12 +90,12 @@ impl FromRow for Inbox {
             tenant_id,
             channel,
             external_id,
-            created_by: row.next()?,
-            name: row.next()?,
-            team_id: row.next()?,
+            created_by: row.take()?,
+            name: row.take()?,
+            team_id: row.take()?,
             status: InboxStatus {
-                state: row.next()?,
-                reasons: RawValue::from_string(row.next()?).map_err(|e| DbError::Other(e.to_string()))?,
+                state: row.take()?,
+                reasons: RawValue::from_string(row.take()?).map_err(|e| DbError::Other(e.to_string()))?,
             },
             config,
         })
@@ -198,11 +198,11 @@ pub struct Address {
 impl FromRow for Address {
     fn from_row(row: &mut Row) -> Result<Self, DbError> {
         Ok(Address {
-            seq: row.next()?,
-            id: row.next()?,
-            tenant: row.next()?,
-            channel: row.next()?,
-            external_id: row.next()?,
+            seq: row.take()?,
+            id: row.take()?,
+            tenant: row.take()?,
+            channel: row.take()?,
+            external_id: row.take()?,
         })
     }
 }

@@ -60,15 +60,15 @@ pub struct Job {
 impl FromRow for Job {
     fn from_row(row: &mut Row) -> Result<Self, Error> {
         Ok(Job {
-            seq: row.next()?,
-            tenant: row.next()?,
-            kind: row.next()?,
-            lane: row.next()?,
-            subject: row.next()?,
-            payload: row.next()?,
-            attempts: row.next()?,
-            broken_off: row.next()?,
-            created_at: row.next()?,
+            seq: row.take()?,
+            tenant: row.take()?,
+            kind: row.take()?,
+            lane: row.take()?,
+            subject: row.take()?,
+            payload: row.take()?,
+            attempts: row.take()?,
+            broken_off: row.take()?,
+            created_at: row.take()?,
         })
     }
 }

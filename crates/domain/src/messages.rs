@@ -3,7 +3,6 @@
 
 use crate::conversations::{self, Conversation};
 use common::db::{Db, Error as DbError, FromRow, Row};
-use common::id::{self, Kind};
 use common::page::{Binding, Key, Page, Position};
 use common::problem::Violations;
 use common::time::Timestamp;
@@ -218,15 +217,15 @@ pub struct MessageInConversation {
 
 /// Columns of a message, from `messages m`; subqueries as in [`conversations::COLUMNS`].
 const COLUMNS: &str = "m.seq, m.identity_seq, m.id, m.created_at, m.updated_at, m.tenant_id,
-    (SELECT i.id FROM identities i WHERE i.seq = m.identity_seq),
-    (SELECT s.id FROM sessions s WHERE s.seq = m.session_seq),
+    (SELECT i.id FROM identities i WHERE i.seq = m.identity_seq) AS identity,
+    (SELECT s.id FROM sessions s WHERE s.seq = m.session_seq) AS session,
     m.sender_type, m.sender_id, m.content, m.status, m.channel_message_id, m.failure_reason, m.edited_at, m.deleted_at";
 
 impl FromRow for Message {
     fn from_row(row: &mut Row) -> Result<Self, DbError> {
-        let (seq, identity_seq) = (row.next()?, row.next()?);
-        let (id, created_at, updated_at, tenant_id) = (row.next()?, row.next()?, row.next()?, row.next()?);
-        let identity: String = row.next()?;
+        let (seq, identity_seq) = (row.take()?, row.take()?);
+        let (id, created_at, updated_at, tenant_id) = (row.take()?, row.take()?, row.take()?, row.take()?);
+        let identity: String = row.take()?;
         Ok(Message {
             seq,
             identity_seq,
@@ -234,16 +233,16 @@ impl FromRow for Message {
             created_at,
             updated_at,
             tenant_id,
-            conversation_id: id::reprefix(&identity, Kind::Identity, Kind::Conversation).unwrap_or(identity),
-            session_id: row.next()?,
-            sender_type: row.next()?,
-            sender_id: row.next()?,
-            content: RawValue::from_string(row.next()?).map_err(|error| DbError::Other(error.to_string()))?,
-            delivery_status: DeliveryStatus::from_rank(row.next()?),
-            channel_message_id: row.next()?,
-            failure_reason: row.next()?,
-            edited_at: row.next()?,
-            deleted_at: row.next()?,
+            conversation_id: conversations::id_of(&identity),
+            session_id: row.take()?,
+            sender_type: row.take()?,
+            sender_id: row.take()?,
+            content: RawValue::from_string(row.take()?).map_err(|error| DbError::Other(error.to_string()))?,
+            delivery_status: DeliveryStatus::from_rank(row.take()?),
+            channel_message_id: row.take()?,
+            failure_reason: row.take()?,
+            edited_at: row.take()?,
+            deleted_at: row.take()?,
         })
     }
 }

@@ -1,17 +1,17 @@
 //! Accepting a message to send: everything that a 202 promises is in one transaction, the job that
 //! sends it included.
 
-use crate::conversations::{self, LastMessage};
+use crate::conversations::{self, Conversation};
 use crate::events::{self, Event};
-use crate::jobs;
-use crate::messages::{self, MessageContent, MessageInConversation};
+use crate::messages::{DeliveryStatus, Message, MessageContent, MessageInConversation};
 use crate::recipients::{self, MessageRecipient, Route};
 use crate::{contacts, inboxes};
 use common::auth::Principal;
 use common::db::Db;
 use common::time::Timestamp;
-use common::{Problem, Result, id, params};
+use common::{Problem, Result, background, id, params};
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 /// A message to send, and to whom.
@@ -60,18 +60,26 @@ pub fn accept(db: &Db<'_>, caller: &Principal, request: &CreateMessageRequest) -
     let route = recipients::resolve(db, tenant, &request.recipient, request.inbox_id.as_deref(), now)?;
     check_window(&route, &request.content, now)?;
 
-    let (session_seq, _, session_is_new) =
-        conversations::open_session(db, tenant, route.identity_seq, route.inbox_seq, now)?;
-    db.run(
-        "INSERT INTO contact_inboxes (identity_seq, inbox_seq, tenant_id, source_id, created_at)
-         SELECT seq, ?, tenant_id, address, ? FROM identities WHERE seq = ? ON CONFLICT DO NOTHING",
-        params![route.inbox_seq, now, route.identity_seq],
-    )?;
+    let (session_seq, session_id, session_is_new) = match &route.session {
+        Some((seq, id)) => (*seq, id.clone(), false),
+        None => conversations::open_session(db, tenant, route.identity_seq, route.inbox_seq, now)?,
+    };
+    if !route.is_known_to_inbox {
+        db.run(
+            "INSERT INTO contact_inboxes (identity_seq, inbox_seq, tenant_id, source_id, created_at)
+             VALUES (?, ?, ?, ?, ?)",
+            params![route.identity_seq, route.inbox_seq, tenant, route.address, now],
+        )?;
+    }
+    let content = request.content.to_json()?;
+    let preview = conversations::preview(request.content.preview());
     let message_id = id::new(id::Kind::Message);
+    let lane = lane(&route);
+    // A procedure of the migrations: the message, its place in the conversation and its job at once.
     db.run(
-        "INSERT INTO messages (id, tenant_id, identity_seq, session_seq, inbox_seq, direction, sender_type, sender_id,
-                               content, status, created_at, updated_at)
-         VALUES (?, ?, ?, ?, ?, 'out', 'user', ?, ?, 0, ?, ?)",
+        "INSERT INTO accept_message
+           (id, tenant_id, identity_seq, session_seq, inbox_seq, sender_id, content, preview, lane, now)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         params![
             message_id,
             tenant,
@@ -79,26 +87,72 @@ pub fn accept(db: &Db<'_>, caller: &Principal, request: &CreateMessageRequest) -
             session_seq,
             route.inbox_seq,
             caller.actor.id(),
-            request.content.to_json()?,
-            now,
+            content,
+            preview,
+            lane,
             now
         ],
     )?;
-    let last = LastMessage { at: now, preview: request.content.preview(), sender: "user" };
-    conversations::note_message(db, route.identity_seq, route.inbox_seq, &last)?;
-    jobs::add(db, tenant, jobs::Kind::SendMessage, Some(&lane(&route)), &message_id, now)?;
-
-    let accepted = messages::find(db, tenant, &message_id)?;
-    let mut events = Vec::with_capacity(3);
-    if route.contact_is_new {
-        events.push(contacts::created_event(&contacts::by_seq(db, tenant, route.contact_seq)?)?);
+    background::work_is_due();
+    let accepted = accepted(caller, &route, message_id, session_id, content, preview, now)?;
+    if route.has_webhook {
+        let mut events = Vec::with_capacity(3);
+        if route.contact_is_new {
+            events.push(contacts::created_event(&contacts::by_seq(db, tenant, route.contact_seq)?)?);
+        }
+        if session_is_new {
+            let data = ConversationData { conversation: &accepted.conversation };
+            events.push(Event::new("conversation.started", &data)?);
+        }
+        events.push(Event::new("message.created", &accepted)?);
+        events::emit(db, tenant, now, &events)?;
     }
-    if session_is_new {
-        events.push(Event::new("conversation.started", &ConversationData { conversation: &accepted.conversation })?);
-    }
-    events.push(Event::new("message.created", &accepted)?);
-    events::emit(db, tenant, now, &events)?;
     Ok(accepted)
+}
+
+/// What was just written, as reading it would show it.
+fn accepted(
+    caller: &Principal,
+    route: &Route,
+    id: String,
+    session_id: String,
+    content: String,
+    preview: String,
+    now: Timestamp,
+) -> Result<MessageInConversation> {
+    let conversation_id = conversations::id_of(&route.identity_id);
+    Ok(MessageInConversation {
+        message: Message {
+            id,
+            created_at: now,
+            updated_at: now,
+            tenant_id: caller.tenant.clone(),
+            conversation_id: conversation_id.clone(),
+            session_id,
+            sender_type: "user".into(),
+            sender_id: caller.actor.id().into(),
+            content: RawValue::from_string(content).map_err(|error| Problem::internal(error.to_string()))?,
+            delivery_status: DeliveryStatus::Pending,
+            channel_message_id: None,
+            failure_reason: None,
+            edited_at: None,
+            deleted_at: None,
+            seq: 0,
+            identity_seq: route.identity_seq,
+        },
+        conversation: Conversation {
+            id: conversation_id,
+            channel: route.channel.clone(),
+            external_id: route.address.clone(),
+            inbox_id: Some(route.inbox_id.clone()),
+            name: route.contact_name.clone(),
+            contact_id: route.contact_id.clone(),
+            contact_name: route.contact_name.clone(),
+            last_message_at: now,
+            last_message_preview: preview,
+            last_message_sender: "user".into(),
+        },
+    })
 }
 
 /// `data` of the conversation events.

@@ -3,7 +3,7 @@
 use crate::contacts;
 use crate::conversations;
 use crate::phone;
-use common::db::{Db, Error as DbError, FromRow, Row};
+use common::db::{Db, Error as DbError, FromRow, Row, Value};
 use common::problem::Window;
 use common::time::Timestamp;
 use common::{Problem, Result, params};
@@ -32,48 +32,92 @@ pub enum MessageRecipient {
     Channel { external_id: String, channel: String },
 }
 
-/// Where a message goes.
+/// Where a message goes: everything that accepting it must know, read with one statement.
 #[derive(Clone, Debug)]
 pub(crate) struct Route {
     pub identity_seq: i64,
-    pub contact_seq: i64,
-    pub contact_is_new: bool,
+    pub identity_id: String,
     pub channel: String,
+    pub address: String,
+    pub contact_seq: i64,
+    pub contact_id: String,
+    pub contact_name: Option<String>,
+    pub contact_is_new: bool,
+    /// The open session: its row and its id.
+    pub session: Option<(i64, String)>,
     pub inbox_seq: i64,
+    pub inbox_id: String,
+    /// Whether the person is known to this inbox.
+    pub is_known_to_inbox: bool,
     /// Of the customer's latest message to this inbox.
     pub last_inbound_at: Option<Timestamp>,
+    /// Whether the tenant listens to events.
+    pub has_webhook: bool,
 }
 
-/// An identity as it was found.
+/// An identity as it was found, with the inbox that was named or that the conversation is on.
 struct Found {
-    seq: i64,
-    contact_seq: i64,
-    channel: String,
-    /// The inbox of the open session.
-    open_inbox: Option<String>,
-    /// The inbox of the latest message.
-    last_inbox: Option<String>,
+    route: Route,
+    inbox_channel: Option<String>,
 }
 
 impl FromRow for Found {
     fn from_row(row: &mut Row) -> Result<Self, DbError> {
-        Ok(Found {
-            seq: row.next()?,
-            contact_seq: row.next()?,
-            channel: row.next()?,
-            open_inbox: row.next()?,
-            last_inbox: row.next()?,
-        })
+        let (identity_seq, identity_id, channel, address) = (row.take()?, row.take()?, row.take()?, row.take()?);
+        let (contact_seq, contact_id, contact_name) = (row.take()?, row.take()?, row.take()?);
+        let session_seq: Option<i64> = row.take()?;
+        let session_id: Option<String> = row.take()?;
+        let inbox_seq: Option<i64> = row.take()?;
+        let inbox_id: Option<String> = row.take()?;
+        let inbox_channel: Option<String> = row.take()?;
+        let known_since: Option<Timestamp> = row.take()?;
+        let route = Route {
+            identity_seq,
+            identity_id,
+            channel,
+            address,
+            contact_seq,
+            contact_id,
+            contact_name,
+            contact_is_new: false,
+            session: session_seq.zip(session_id),
+            inbox_seq: inbox_seq.unwrap_or_default(),
+            inbox_id: inbox_id.unwrap_or_default(),
+            is_known_to_inbox: known_since.is_some(),
+            last_inbound_at: row.take()?,
+            has_webhook: row.take()?,
+        };
+        Ok(Found { route, inbox_channel })
     }
 }
 
+/// ?1 is the tenant, ?2 the named inbox or NULL; the condition that finds the identity follows.
 const FIND: &str = "
-    SELECT i.seq, i.contact_seq, i.channel,
-           (SELECT b.id FROM inboxes b WHERE b.deleted_at IS NULL
-               AND b.seq = (SELECT s.inbox_seq FROM sessions s WHERE s.identity_seq = i.seq AND s.closed_at IS NULL)),
-           (SELECT b.id FROM inboxes b WHERE b.seq = i.last_inbox_seq AND b.deleted_at IS NULL)
-      FROM identities i
-     WHERE (SELECT c.deleted_at FROM contacts c WHERE c.seq = i.contact_seq) IS NULL";
+    SELECT x.seq, x.id, x.channel, x.address, x.contact_seq, x.contact_id, x.contact_name, x.session_seq, x.session_id,
+           x.inbox_seq,
+           (SELECT b.id FROM inboxes b WHERE b.seq = x.inbox_seq) AS inbox_id,
+           (SELECT b.channel FROM inboxes b WHERE b.seq = x.inbox_seq) AS inbox_channel,
+           (SELECT ci.created_at FROM contact_inboxes ci
+             WHERE ci.identity_seq = x.seq AND ci.inbox_seq = x.inbox_seq) AS known_since,
+           (SELECT ci.last_inbound_at FROM contact_inboxes ci
+             WHERE ci.identity_seq = x.seq AND ci.inbox_seq = x.inbox_seq) AS last_inbound_at,
+           (SELECT count(*) FROM webhooks w WHERE w.tenant_id = ?1 AND w.enabled = 1) AS has_webhook
+      FROM (SELECT i.seq, i.id, i.channel, i.address, i.contact_seq,
+                   (SELECT c.id FROM contacts c WHERE c.seq = i.contact_seq) AS contact_id,
+                   (SELECT c.name FROM contacts c WHERE c.seq = i.contact_seq) AS contact_name,
+                   (SELECT s.seq FROM sessions s WHERE s.identity_seq = i.seq AND s.closed_at IS NULL) AS session_seq,
+                   (SELECT s.id FROM sessions s WHERE s.identity_seq = i.seq AND s.closed_at IS NULL) AS session_id,
+                   CASE WHEN ?2 IS NOT NULL
+                        THEN (SELECT b.seq FROM inboxes b WHERE b.id = ?2 AND b.tenant_id = ?1 AND b.deleted_at IS NULL)
+                        ELSE coalesce(
+                          (SELECT b.seq FROM inboxes b WHERE b.deleted_at IS NULL AND b.seq = (
+                             SELECT s.inbox_seq FROM sessions s WHERE s.identity_seq = i.seq AND s.closed_at IS NULL)),
+                          (SELECT b.seq FROM inboxes b WHERE b.deleted_at IS NULL AND b.seq = i.last_inbox_seq))
+                    END AS inbox_seq
+              FROM identities i
+             WHERE i.tenant_id = ?1 AND (SELECT c.deleted_at FROM contacts c WHERE c.seq = i.contact_seq) IS NULL
+               AND ";
+const FIND_END: &str = " LIMIT 2) x";
 
 /// Finds the way to a recipient; makes a contact of an unknown address.
 pub(crate) fn resolve(
@@ -83,57 +127,46 @@ pub(crate) fn resolve(
     inbox_id: Option<&str>,
     now: Timestamp,
 ) -> Result<Route> {
-    let (found, is_new) = match recipient {
-        MessageRecipient::Conversation { conversation_id } => {
-            (in_conversation(db, tenant, conversation_id)?, false)
-        }
+    let found = match recipient {
+        MessageRecipient::Conversation { conversation_id } => in_conversation(db, tenant, inbox_id, conversation_id)?,
         MessageRecipient::Contact { contact_id, channel } => {
-            (of_contact(db, tenant, contact_id, channel.as_deref())?, false)
+            of_contact(db, tenant, inbox_id, contact_id, channel.as_deref())?
         }
         MessageRecipient::Channel { external_id, channel } => {
-            at_address(db, tenant, external_id, channel, inbox_id, now)?
+            at_address(db, tenant, inbox_id, external_id, channel, now)?
         }
     };
-    let inbox = match inbox_id.or(found.open_inbox.as_deref()).or(found.last_inbox.as_deref()) {
-        Some(inbox) => inbox.to_string(),
-        None => only_inbox(db, tenant, &found.channel, recipient)?,
-    };
-    let inbox_row = db.row::<(i64, String, Option<Timestamp>)>(
-        "SELECT b.seq, b.channel,
-                (SELECT ci.last_inbound_at FROM contact_inboxes ci WHERE ci.identity_seq = ? AND ci.inbox_seq = b.seq)
-           FROM inboxes b
-          WHERE b.id = ? AND b.tenant_id = ? AND b.deleted_at IS NULL",
-        params![found.seq, inbox, tenant],
-    )?;
-    let Some((inbox_seq, channel, last_inbound_at)) = inbox_row else {
-        return Err(Problem::invalid("inboxId", format!("there is no inbox with the id {inbox}")));
-    };
-    if channel != found.channel {
-        return Err(Problem::invalid(
+    match (&found.inbox_channel, inbox_id) {
+        (Some(channel), _) if *channel == found.route.channel => Ok(found.route),
+        (Some(channel), _) => Err(Problem::invalid(
             "inboxId",
-            format!("is an inbox of the channel {channel}; the recipient is on {}", found.channel),
-        ));
+            format!("is an inbox of the channel {channel}; the recipient is on {}", found.route.channel),
+        )),
+        (None, Some(inbox)) => Err(Problem::invalid("inboxId", format!("there is no inbox with the id {inbox}"))),
+        (None, None) => on_only_inbox(db, tenant, recipient, found.route),
     }
-    Ok(Route {
-        identity_seq: found.seq,
-        contact_seq: found.contact_seq,
-        contact_is_new: is_new,
-        channel,
-        inbox_seq,
-        last_inbound_at,
-    })
 }
 
-fn in_conversation(db: &Db<'_>, tenant: &str, conversation: &str) -> Result<Found> {
+fn find(db: &Db<'_>, condition: &str, values: &[Value]) -> Result<Vec<Found>> {
+    Ok(db.rows(&format!("{FIND}{condition}{FIND_END}"), values)?)
+}
+
+fn in_conversation(db: &Db<'_>, tenant: &str, inbox_id: Option<&str>, conversation: &str) -> Result<Found> {
     let identity = conversations::identity_id(conversation)?;
-    let sql = format!("{FIND} AND i.id = ? AND i.tenant_id = ? AND i.started_at IS NOT NULL");
-    db.row(&sql, params![identity, tenant])?.ok_or_else(|| Problem::not_found("conversation", conversation))
+    let found = find(db, "i.id = ?3 AND i.started_at IS NOT NULL", params![tenant, inbox_id, identity])?;
+    found.into_iter().next().ok_or_else(|| Problem::not_found("conversation", conversation))
 }
 
-fn of_contact(db: &Db<'_>, tenant: &str, contact: &str, channel: Option<&str>) -> Result<Found> {
+fn of_contact(
+    db: &Db<'_>,
+    tenant: &str,
+    inbox_id: Option<&str>,
+    contact: &str,
+    channel: Option<&str>,
+) -> Result<Found> {
     let contact = contacts::find(db, tenant, contact)?;
-    let sql = format!("{FIND} AND i.contact_seq = ? AND i.tenant_id = ? AND (?3 IS NULL OR i.channel = ?3) LIMIT 2");
-    let mut routes = db.rows::<Found>(&sql, params![contact.seq, tenant, channel])?.into_iter();
+    let condition = "i.contact_seq = ?3 AND (?4 IS NULL OR i.channel = ?4)";
+    let mut routes = find(db, condition, params![tenant, inbox_id, contact.seq, channel])?.into_iter();
     match (routes.next(), routes.next()) {
         (Some(only), None) => Ok(only),
         (None, _) => Err(Problem::invalid(
@@ -153,11 +186,11 @@ fn of_contact(db: &Db<'_>, tenant: &str, contact: &str, channel: Option<&str>) -
 fn at_address(
     db: &Db<'_>,
     tenant: &str,
+    inbox_id: Option<&str>,
     external_id: &str,
     channel: &str,
-    inbox_id: Option<&str>,
     now: Timestamp,
-) -> Result<(Found, bool)> {
+) -> Result<Found> {
     let address = match channel {
         "whatsapp" => phone::digits(external_id)
             .ok_or_else(|| Problem::invalid("recipient.externalId", "must be a phone number in E.164"))?,
@@ -174,31 +207,41 @@ fn at_address(
             ));
         }
     };
-    let sql = format!("{FIND} AND i.tenant_id = ? AND i.channel = ? AND i.address = ?");
-    if let Some(found) = db.row(&sql, params![tenant, channel, address])? {
-        return Ok((found, false));
+    let condition = "i.channel = ?3 AND i.address = ?4";
+    let known = |db: &Db<'_>| find(db, condition, params![tenant, inbox_id, channel, address]).map(|f| f.into_iter().next());
+    if let Some(found) = known(db)? {
+        return Ok(found);
     }
     if inbox_id.is_none() {
         return Err(inbox_required());
     }
+    // The address may be that of a deleted contact: who is written to again is somebody new.
     let contact_seq = contacts::insert(db, tenant, None, now)?;
-    let (seq, _) = contacts::add_identity(db, tenant, contact_seq, channel, &address, now)?;
-    Ok((Found { seq, contact_seq, channel: channel.into(), open_inbox: None, last_inbox: None }, true))
+    let moved = db.touches(
+        "UPDATE identities SET contact_seq = ? WHERE tenant_id = ? AND channel = ? AND address = ? RETURNING 1",
+        params![contact_seq, tenant, channel, address],
+    )?;
+    if !moved {
+        contacts::add_identity(db, tenant, contact_seq, channel, &address, now)?;
+    }
+    let mut found = known(db)?.ok_or_else(|| Problem::internal("a new identity was not found"))?;
+    found.route.contact_is_new = true;
+    Ok(found)
 }
 
 /// The tenant's only inbox of a channel is meant where a contact is addressed; a bare address must name
 /// one (contract section 5).
-fn only_inbox(db: &Db<'_>, tenant: &str, channel: &str, recipient: &MessageRecipient) -> Result<String> {
-    let mut inboxes = Vec::new();
-    if !matches!(recipient, MessageRecipient::Channel { .. }) {
-        inboxes = db.rows::<(String,)>(
-            "SELECT id FROM inboxes WHERE tenant_id = ? AND channel = ? AND deleted_at IS NULL LIMIT 2",
-            params![tenant, channel],
-        )?;
+fn on_only_inbox(db: &Db<'_>, tenant: &str, recipient: &MessageRecipient, route: Route) -> Result<Route> {
+    if matches!(recipient, MessageRecipient::Channel { .. }) {
+        return Err(inbox_required());
     }
-    match inboxes.as_slice() {
-        [(only,)] => Ok(only.clone()),
-        _ => Err(inbox_required()),
+    let inboxes = db.rows::<(i64, String)>(
+        "SELECT seq, id FROM inboxes WHERE tenant_id = ? AND channel = ? AND deleted_at IS NULL LIMIT 2",
+        params![tenant, route.channel],
+    )?;
+    match <[(i64, String); 1]>::try_from(inboxes) {
+        Ok([(inbox_seq, inbox_id)]) => Ok(Route { inbox_seq, inbox_id, ..route }),
+        Err(_) => Err(inbox_required()),
     }
 }
 

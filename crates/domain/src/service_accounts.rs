@@ -56,14 +56,14 @@ const ACCOUNT: &str = "id, tenant_id, name, description, role, created_at, updat
 impl FromRow for ServiceAccount {
     fn from_row(row: &mut Row) -> Result<Self, DbError> {
         Ok(ServiceAccount {
-            id: row.next()?,
-            tenant_id: row.next()?,
-            name: row.next()?,
-            description: row.next()?,
-            role: role(&row.next::<String>()?)?,
+            id: row.take()?,
+            tenant_id: row.take()?,
+            name: row.take()?,
+            description: row.take()?,
+            role: role(&row.take::<String>()?)?,
             is_active: true,
-            created_at: row.next()?,
-            updated_at: row.next()?,
+            created_at: row.take()?,
+            updated_at: row.take()?,
         })
     }
 }
@@ -81,8 +81,9 @@ pub fn list(db: &Db<'_>, tenant: &str) -> Result<Vec<ServiceAccount>> {
 }
 
 fn find(db: &Db<'_>, tenant: &str, id: &str) -> Result<ServiceAccount> {
-    let sql =
-        format!("SELECT {ACCOUNT} FROM service_accounts WHERE id = ? AND tenant_id = ? AND deleted_at IS NULL");
+    let sql = format!(
+        "SELECT {ACCOUNT} FROM service_accounts WHERE id = ? AND tenant_id = ? AND deleted_at IS NULL"
+    );
     db.row(&sql, params![id, tenant])?.ok_or_else(|| absent(id))
 }
 
@@ -91,7 +92,11 @@ fn absent(id: &str) -> Problem {
 }
 
 /// Creates a service account.
-pub fn create(db: &Db<'_>, caller: &Principal, request: &CreateServiceAccountRequest) -> Result<ServiceAccount> {
+pub fn create(
+    db: &Db<'_>,
+    caller: &Principal,
+    request: &CreateServiceAccountRequest,
+) -> Result<ServiceAccount> {
     let mut violations = Violations::new();
     violations.text("name", &request.name, NAME_CHARS);
     if let Some(description) = &request.description {
@@ -103,7 +108,11 @@ pub fn create(db: &Db<'_>, caller: &Principal, request: &CreateServiceAccountReq
     if !caller.role.may_grant(role) {
         return Err(Problem::forbidden(
             "auth_authz_user_assign_role_denied",
-            format!("Your role is {}: a service account of yours cannot be {}.", caller.role.as_str(), role.as_str()),
+            format!(
+                "Your role is {}: a service account of yours cannot be {}.",
+                caller.role.as_str(),
+                role.as_str()
+            ),
         ));
     }
     let count = db.row::<(u32,)>(
@@ -113,7 +122,9 @@ pub fn create(db: &Db<'_>, caller: &Principal, request: &CreateServiceAccountReq
     if count.is_some_and(|(count,)| count >= ACCOUNTS_MAX) {
         return Err(Problem::conflict(
             "service_account_limit_reached",
-            format!("This tenant has {ACCOUNTS_MAX} service accounts, the most there can be. Delete one first."),
+            format!(
+                "This tenant has {ACCOUNTS_MAX} service accounts, the most there can be. Delete one first."
+            ),
         ));
     }
     let now = Timestamp::now();
@@ -122,8 +133,7 @@ pub fn create(db: &Db<'_>, caller: &Principal, request: &CreateServiceAccountReq
          VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING {ACCOUNT}"
     );
     let new_id = id::new(id::Kind::ServiceAccount);
-    let values =
-        params![new_id, caller.tenant, request.name, request.description, role.as_str(), now, now];
+    let values = params![new_id, caller.tenant, request.name, request.description, role.as_str(), now, now];
     db.row(&sql, values)?.ok_or_else(|| Problem::internal("an insert returned no row"))
 }
 

@@ -28,6 +28,7 @@ const TOKEN_PURPOSE: &str = "access token";
 
 /// A person.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = PlatformUser)]
 pub struct User {
     #[schema(example = 1)]
     pub id: i64,
@@ -79,6 +80,7 @@ pub struct User {
 
 /// An account that a person is in.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = PlatformUserAccount)]
 pub struct UserAccount {
     #[schema(example = 1)]
     pub id: i64,
@@ -122,7 +124,8 @@ impl Secrets {
 
     /// Names a person's channel for live updates; made anew each time, so nothing is stored.
     fn pubsub_token(&self, user: &str) -> String {
-        URL_SAFE_NO_PAD.encode(crypto::hmac_sha256(self.jwt_secret.as_bytes(), &[b"pubsub token ", user.as_bytes()]))
+        URL_SAFE_NO_PAD
+            .encode(crypto::hmac_sha256(self.jwt_secret.as_bytes(), &[b"pubsub token ", user.as_bytes()]))
     }
 }
 
@@ -142,14 +145,14 @@ const COLUMNS: &str = "seq, id, name, display_name, email, access_token, avatar_
 impl FromRow for Record {
     fn from_row(row: &mut Row) -> Result<Self, DbError> {
         Ok(Record {
-            seq: row.next()?,
-            id: row.next()?,
-            name: row.next()?,
-            display_name: row.next()?,
-            email: row.next()?,
-            access_token: row.next()?,
-            avatar_url: row.next()?,
-            custom_attributes: accounts::raw(row.next()?)?,
+            seq: row.take()?,
+            id: row.take()?,
+            name: row.take()?,
+            display_name: row.take()?,
+            email: row.take()?,
+            access_token: row.take()?,
+            avatar_url: row.take()?,
+            custom_attributes: accounts::raw(row.take()?)?,
         })
     }
 }

@@ -65,14 +65,14 @@ pub struct UpdateWebhookSettingsRequest {
 impl FromRow for WebhookSettings {
     fn from_row(row: &mut Row) -> Result<Self, DbError> {
         Ok(WebhookSettings {
-            id: row.next()?,
-            enabled: row.next()?,
-            verified: row.next()?,
-            url: row.next()?,
-            event_types: RawValue::from_string(row.next()?).map_err(|error| DbError::Other(error.to_string()))?,
+            id: row.take()?,
+            enabled: row.take()?,
+            verified: row.take()?,
+            url: row.take()?,
+            event_types: RawValue::from_string(row.take()?).map_err(|error| DbError::Other(error.to_string()))?,
             available_event_types: events::TYPES,
-            created_at: row.next()?,
-            updated_at: row.next()?,
+            created_at: row.take()?,
+            updated_at: row.take()?,
         })
     }
 }
@@ -228,12 +228,12 @@ struct KeyRow {
 
 impl FromRow for KeyRow {
     fn from_row(row: &mut Row) -> Result<Self, DbError> {
-        let (id, version, created_at) = (row.next()?, row.next()?, row.next()?);
-        let expires_at: Option<Timestamp> = row.next()?;
+        let (id, version, created_at) = (row.take()?, row.take()?, row.take()?);
+        let expires_at: Option<Timestamp> = row.take()?;
         let status = if expires_at.is_some() { "expiring" } else { "active" };
         let key =
-            WebhookSigningKey { id, version, status, created_at, expires_at, last4: row.next()?, plaintext_key: None };
-        Ok(KeyRow { key, sealed: row.next()?, disclosed: row.next()? })
+            WebhookSigningKey { id, version, status, created_at, expires_at, last4: row.take()?, plaintext_key: None };
+        Ok(KeyRow { key, sealed: row.take()?, disclosed: row.take()? })
     }
 }
 

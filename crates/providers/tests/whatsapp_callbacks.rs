@@ -1,5 +1,7 @@
 //! Callbacks of WhatsApp: signature vectors, the handshake, and every fixture to its events.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
 use providers::whatsapp::{Event, handshake, read_callback, verify_signature};
 use providers::{InboundContent, RetryClass, State};
 use serde_json::{Value, json};

@@ -49,7 +49,7 @@ fn invalid() -> Problem {
 
 enum PublicKey {
     Ed25519(Ed25519PublicKey),
-    Rs256(RS256PublicKey),
+    Rs256(Box<RS256PublicKey>),
 }
 
 thread_local! {
@@ -66,7 +66,7 @@ async fn outside_key() -> Result<Option<std::sync::Arc<PublicKey>>> {
     let pem = pem.replace("\\n", "\n");
     let key = Ed25519PublicKey::from_pem(&pem)
         .map(PublicKey::Ed25519)
-        .or_else(|_| RS256PublicKey::from_pem(&pem).map(PublicKey::Rs256))
+        .or_else(|_| RS256PublicKey::from_pem(&pem).map(|key| PublicKey::Rs256(Box::new(key))))
         .map_err(|_| Problem::internal("jwt_public_key is neither an Ed25519 nor an RSA public key in PEM"))?;
     let key = std::sync::Arc::new(key);
     OUTSIDE.set(Some(key.clone()));

@@ -21,7 +21,8 @@ pub(crate) fn body<T: DeserializeOwned>(parts: &Parts, body: &[u8]) -> Result<T>
 }
 
 fn media_type(parts: &Parts) -> String {
-    let value = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let value =
+        parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
@@ -174,7 +175,8 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_refused() {
-        let status = |kind: &str, bytes: &[u8]| body::<Account>(&parts(kind), bytes).unwrap_err().status.as_u16();
+        let status =
+            |kind: &str, bytes: &[u8]| body::<Account>(&parts(kind), bytes).unwrap_err().status.as_u16();
         let form = "application/x-www-form-urlencoded";
         assert_eq!(status(form, b"limits=x&limits[a]=1"), 400);
         assert_eq!(status(form, b"limits[a=1"), 400);

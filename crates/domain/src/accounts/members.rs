@@ -45,15 +45,20 @@ pub struct AccountUser {
     pub tenant_role: Role,
 }
 
+/// The people of an account.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(transparent)]
+pub struct AccountUsers(pub Vec<AccountUser>);
+
 /// Who gets which role.
 #[derive(Debug, Deserialize, ToSchema)]
 pub struct AccountUserRequest {
     #[serde(default)]
-    #[schema(value_type = i64, example = 1)]
+    #[schema(value_type = i64, required, example = 1)]
     pub user_id: Option<Number>,
     /// `administrator`, `agent`, or as an extension `owner`.
     #[serde(default)]
-    #[schema(value_type = String, example = "administrator")]
+    #[schema(value_type = String, required, example = "administrator")]
     pub role: Option<String>,
 }
 
@@ -74,8 +79,8 @@ const COLUMNS: &str = "m.seq, t.seq, u.seq, m.role, m.created_at, m.updated_at, 
 
 impl FromRow for AccountUser {
     fn from_row(row: &mut Row) -> Result<Self, DbError> {
-        let (id, account_id, user_id) = (row.next()?, row.next()?, row.next()?);
-        let role: String = row.next()?;
+        let (id, account_id, user_id) = (row.take()?, row.take()?, row.take()?);
+        let role: String = row.take()?;
         let role = Role::parse(&role).ok_or_else(|| DbError::Other(format!("{role} is no role")))?;
         Ok(AccountUser {
             id,
@@ -86,16 +91,16 @@ impl FromRow for AccountUser {
             active_at: None,
             availability: "online",
             auto_offline: true,
-            created_at: row.next()?,
-            updated_at: row.next()?,
-            tenant_id: row.next()?,
+            created_at: row.take()?,
+            updated_at: row.take()?,
+            tenant_id: row.take()?,
             tenant_role: role,
         })
     }
 }
 
 /// All people of an account, in the order they came.
-pub fn list(db: &Db<'_>, account: i64) -> Result<Vec<AccountUser>> {
+pub fn list(db: &Db<'_>, account: i64) -> Result<AccountUsers> {
     let sql = format!(
         "SELECT {COLUMNS} FROM tenants t JOIN memberships m ON m.tenant_id = t.id JOIN users u ON u.id = m.user_id
           WHERE t.seq = ? AND t.deleted_at IS NULL ORDER BY m.seq LIMIT ?"
@@ -105,7 +110,7 @@ pub fn list(db: &Db<'_>, account: i64) -> Result<Vec<AccountUser>> {
         // Nobody yet, or no such account?
         super::find(db, account)?;
     }
-    Ok(members)
+    Ok(AccountUsers(members))
 }
 
 /// What the rules ask about: an account and one person in it.

@@ -17,6 +17,7 @@ pub const KEYS_MAX: u32 = 1000;
 /// A key, without its text.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = APIKey)]
 pub struct ApiKey {
     #[schema(example = "key_01HV8ZE9V3S5A7C9E1G3J5M7P9")]
     pub id: String,
@@ -41,6 +42,7 @@ pub struct ApiKey {
 /// What a new key is made of.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = CreateAPIKeyRequest)]
 pub struct CreateApiKeyRequest {
     #[schema(min_length = 1, max_length = 200, example = "CRM sync, Frankfurt")]
     pub name: String,
@@ -54,6 +56,7 @@ pub struct CreateApiKeyRequest {
 /// A new key and its text, which is shown this once.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = CreateAPIKeyResponse)]
 pub struct CreatedApiKey {
     pub api_key: ApiKey,
     #[schema(example = "fln_live_…")]
@@ -66,22 +69,22 @@ const KEY: &str = "k.id, k.service_account_id, k.name, k.prefix, k.created_at, k
 impl FromRow for ApiKey {
     fn from_row(row: &mut Row) -> Result<Self, DbError> {
         let mut key = ApiKey {
-            id: row.next()?,
-            service_account_id: row.next()?,
-            name: row.next()?,
-            prefix: row.next()?,
-            created_at: row.next()?,
-            last_used_at: row.next()?,
-            expires_at: row.next()?,
-            revoked_at: row.next()?,
+            id: row.take()?,
+            service_account_id: row.take()?,
+            name: row.take()?,
+            prefix: row.take()?,
+            created_at: row.take()?,
+            last_used_at: row.take()?,
+            expires_at: row.take()?,
+            revoked_at: row.take()?,
             scopes: Vec::new(),
         };
-        let limit: Option<String> = row.next()?;
+        let limit: Option<String> = row.take()?;
         let limit: Option<Vec<String>> = limit
             .map(|json| serde_json::from_str(&json))
             .transpose()
             .map_err(|error| DbError::Other(format!("the scopes of a key: {error}")))?;
-        key.scopes = effective(role(&row.next::<String>()?)?, limit.as_deref());
+        key.scopes = effective(role(&row.take::<String>()?)?, limit.as_deref());
         Ok(key)
     }
 }
@@ -125,7 +128,9 @@ pub fn create(
     if count.is_some_and(|(count,)| count >= KEYS_MAX) {
         return Err(Problem::conflict(
             "api_key_limit_reached",
-            format!("This service account has had {KEYS_MAX} keys, the most there can be. Create another one."),
+            format!(
+                "This service account has had {KEYS_MAX} keys, the most there can be. Create another one."
+            ),
         ));
     }
     let key = api_key::generate();
@@ -169,10 +174,18 @@ impl CreateApiKeyRequest {
         violations.text("name", &self.name, NAME_CHARS);
         violations.check(self.expires_at.is_none_or(|end| end > now), "expiresAt", "must be in the future");
         let wanted = self.scopes.as_deref();
-        violations.check(wanted.is_none_or(|list| !list.is_empty()), "scopes", "must name at least one scope");
+        violations.check(
+            wanted.is_none_or(|list| !list.is_empty()),
+            "scopes",
+            "must name at least one scope",
+        );
         // Longer lists repeat themselves or name what does not exist; the first bad one is enough then.
         let most = scopes::of(Role::Owner).count();
-        violations.check(wanted.is_none_or(|list| list.len() <= most), "scopes", "has more values than there are scopes");
+        violations.check(
+            wanted.is_none_or(|list| list.len() <= most),
+            "scopes",
+            "has more values than there are scopes",
+        );
         for (at, scope) in wanted.unwrap_or_default().iter().take(most).enumerate() {
             if !scopes::is_known(scope) {
                 violations.add(format!("scopes[{at}]"), "is no scope of this API");
@@ -193,7 +206,10 @@ impl CreateApiKeyRequest {
         }
         let limit = wanted.map(<[String]>::to_vec).or_else(|| {
             // A limited caller makes limited keys.
-            caller.scopes.as_ref().map(|own| own.iter().filter(|scope| scopes::allows(role, scope)).cloned().collect())
+            caller
+                .scopes
+                .as_ref()
+                .map(|own| own.iter().filter(|scope| scopes::allows(role, scope)).cloned().collect())
         });
         Ok(limit.map(|mut limit: Vec<String>| {
             limit.sort();
@@ -230,15 +246,19 @@ mod tests {
         }
     }
 
-    fn check(by: &Principal, role: Role, scopes: Option<&[&str]>) -> Result<Option<Vec<String>>, (u16, Vec<String>)> {
+    fn check(
+        by: &Principal,
+        role: Role,
+        scopes: Option<&[&str]>,
+    ) -> Result<Option<Vec<String>>, (u16, Vec<String>)> {
         let request = CreateApiKeyRequest {
             name: "key".into(),
             expires_at: None,
             scopes: scopes.map(|scopes| scopes.iter().map(|scope| (*scope).to_string()).collect()),
         };
-        request
-            .check(by, role, Timestamp::now())
-            .map_err(|problem| (problem.status.as_u16(), problem.errors.into_iter().map(|e| e.field).collect()))
+        request.check(by, role, Timestamp::now()).map_err(|problem| {
+            (problem.status.as_u16(), problem.errors.into_iter().map(|e| e.field).collect())
+        })
     }
 
     #[test]

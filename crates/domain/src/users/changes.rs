@@ -18,6 +18,7 @@ pub const PASSWORD_CHARS: std::ops::RangeInclusive<usize> = 6..=128;
 
 /// What a person is made of. A new one needs name, address and password; a change takes what is present.
 #[derive(Debug, Default, Deserialize, ToSchema)]
+#[schema(as = PlatformUserRequest)]
 pub struct UserRequest {
     #[serde(default)]
     #[schema(value_type = Option<String>, max_length = 255, example = "Daniel")]
@@ -44,7 +45,8 @@ pub fn email(text: &str) -> Option<String> {
     let email = text.trim().to_lowercase();
     let (local, domain) = email.split_once('@')?;
     let plain = !local.is_empty() && !domain.is_empty() && !domain.contains('@');
-    let fits = email.chars().count() <= EMAIL_CHARS && !email.chars().any(|c| c.is_whitespace() || c.is_control());
+    let fits =
+        email.chars().count() <= EMAIL_CHARS && !email.chars().any(|c| c.is_whitespace() || c.is_control());
     (plain && fits).then_some(email)
 }
 
@@ -120,7 +122,8 @@ pub fn create(
     if let Some(known) = by_email(db, email)? {
         return show(db, secrets, known);
     }
-    let hash = password_hash.ok_or_else(|| Problem::unavailable("a user was deleted while it was looked up"))?;
+    let hash =
+        password_hash.ok_or_else(|| Problem::unavailable("a user was deleted while it was looked up"))?;
     let token = id::secret();
     let now = Timestamp::now();
     let (violations, attributes) = request.check(None)?;
@@ -240,7 +243,10 @@ mod tests {
     fn a_weak_password_is_named_alone() {
         let weak = request(json!({"name": "Daniel", "email": "d@acme.inc", "password": "weak"}));
         let problem = weak.new_password().unwrap_err();
-        assert_eq!((problem.status.as_u16(), problem.errors.len(), problem.errors[0].field.as_str()), (422, 1, "password"));
+        assert_eq!(
+            (problem.status.as_u16(), problem.errors.len(), problem.errors[0].field.as_str()),
+            (422, 1, "password")
+        );
         assert_eq!(weak.changed_password().unwrap_err().errors[0].field, "password");
         let none = request(json!({"name": "Daniel"}));
         assert_eq!(none.new_password().unwrap_err().errors[0].field, "password");

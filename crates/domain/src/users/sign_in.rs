@@ -85,9 +85,14 @@ pub struct Known {
 /// How an attempt ended.
 #[derive(Debug, PartialEq)]
 enum Outcome {
-    In { tenant: String, role: Role },
+    In {
+        tenant: String,
+        role: Role,
+    },
     Refused,
-    Locked { seconds: u64 },
+    Locked {
+        seconds: u64,
+    },
     NoMembership,
     /// Id and name of each.
     Several(Vec<(String, String)>),
@@ -118,9 +123,14 @@ impl SignInRequest {
             (None, Some(token)) => Some(Secret::Link(sha256(token.as_bytes()))),
             _ => None,
         };
-        violations.check(secret.is_some(), "password", "is needed, or ssoAuthToken in its place, and only one of them");
+        violations.check(
+            secret.is_some(),
+            "password",
+            "is needed, or ssoAuthToken in its place, and only one of them",
+        );
         violations.finish()?;
-        let secret = secret.ok_or_else(|| Problem::internal("an attempt without a secret passed its check"))?;
+        let secret =
+            secret.ok_or_else(|| Problem::internal("an attempt without a secret passed its check"))?;
         let email = email(&self.email).unwrap_or_else(|| self.email.trim().to_lowercase());
         Ok(Attempt { email_hash: sha256(email.as_bytes()), email, secret, tenant: self.tenant_id })
     }
@@ -128,7 +138,15 @@ impl SignInRequest {
 
 /// Reads whom an attempt is about: one statement, the same for known and unknown addresses.
 pub fn look_up(db: &Db<'_>, attempt: &Attempt) -> Result<Known> {
-    type Found = (Option<Timestamp>, Option<String>, Option<String>, Option<String>, Option<String>, Option<String>, Option<String>);
+    type Found = (
+        Option<Timestamp>,
+        Option<String>,
+        Option<String>,
+        Option<String>,
+        Option<String>,
+        Option<String>,
+        Option<String>,
+    );
     let found = db.row::<Found>(
         "SELECT (SELECT f.locked_until FROM sign_in_failures f WHERE f.email_hash = ?),
                 u.id, u.name, u.display_name, u.email, u.avatar_url, u.password_hash
@@ -154,7 +172,10 @@ impl Known {
         if let Some(seconds) = self.locked_until.and_then(|until| remaining(until, Timestamp::now())) {
             return Err(locked(seconds));
         }
-        common::auth::password::verify(password, self.person.as_ref().and_then(|p| p.password_hash.as_deref()))
+        common::auth::password::verify(
+            password,
+            self.person.as_ref().and_then(|p| p.password_hash.as_deref()),
+        )
     }
 }
 
@@ -170,9 +191,10 @@ pub fn judge(db: &Db<'_>, attempt: &Attempt, known: Known, fits: bool) -> Result
         (Outcome::In { tenant, role }, Some(person)) => Ok(SignedIn { person, tenant, role }),
         (Outcome::In { .. } | Outcome::Refused, _) => Err(refused()),
         (Outcome::Locked { seconds }, _) => Err(locked(seconds)),
-        (Outcome::NoMembership, _) => {
-            Err(Problem::forbidden("auth_no_membership", "You are no member of any tenant now; ask its owner."))
-        }
+        (Outcome::NoMembership, _) => Err(Problem::forbidden(
+            "auth_no_membership",
+            "You are no member of any tenant now; ask its owner.",
+        )),
         (Outcome::Several(tenants), _) => {
             let named: Vec<String> = tenants.iter().map(|(id, name)| format!("{id} ({name})")).collect();
             Err(Problem::invalid("tenantId", format!("must name one of your tenants: {}", named.join(", "))))
@@ -189,7 +211,13 @@ fn locked(seconds: u64) -> Problem {
     Problem::rate_limited(format!("Too many failed sign-ins: try again in {seconds} seconds."), seconds)
 }
 
-fn judge_password(db: &Db<'_>, attempt: &Attempt, known: &Known, fits: bool, now: Timestamp) -> Result<Outcome> {
+fn judge_password(
+    db: &Db<'_>,
+    attempt: &Attempt,
+    known: &Known,
+    fits: bool,
+    now: Timestamp,
+) -> Result<Outcome> {
     let hash = &attempt.email_hash;
     let failures = db.row::<(u32, Timestamp, Timestamp)>(
         "SELECT failures, locked_until, last_at FROM sign_in_failures WHERE email_hash = ?",
@@ -203,7 +231,8 @@ fn judge_password(db: &Db<'_>, attempt: &Attempt, known: &Known, fits: bool, now
         _ => Outcome::Refused,
     };
     if outcome == Outcome::Refused {
-        let before = failures.filter(|(_, _, last)| *last > now.before(FAILURES_KEEP)).map_or(0, |(count, ..)| count);
+        let before =
+            failures.filter(|(_, _, last)| *last > now.before(FAILURES_KEEP)).map_or(0, |(count, ..)| count);
         let count = before.saturating_add(1);
         db.run(
             "INSERT OR REPLACE INTO sign_in_failures (email_hash, failures, locked_until, last_at) VALUES (?, ?, ?, ?)",
@@ -217,7 +246,13 @@ fn judge_password(db: &Db<'_>, attempt: &Attempt, known: &Known, fits: bool, now
 }
 
 /// A link is used up by the sign-in that it opens, and by nothing else.
-fn judge_link(db: &Db<'_>, attempt: &Attempt, known: &Known, token: &[u8; 32], now: Timestamp) -> Result<Outcome> {
+fn judge_link(
+    db: &Db<'_>,
+    attempt: &Attempt,
+    known: &Known,
+    token: &[u8; 32],
+    now: Timestamp,
+) -> Result<Outcome> {
     let Some(person) = &known.person else { return Ok(Outcome::Refused) };
     let good = db.touches(
         "SELECT 1 FROM sso_tokens WHERE token_hash = ? AND user_id = ? AND expires_at > ?",
@@ -235,7 +270,8 @@ fn judge_link(db: &Db<'_>, attempt: &Attempt, known: &Known, token: &[u8; 32], n
 
 /// Seconds that the lock still lasts, rounded up; `None` when it is over.
 fn remaining(until: Timestamp, now: Timestamp) -> Option<u64> {
-    let millis = u64::try_from(until.millis().saturating_sub(now.millis())).ok().filter(|millis| *millis > 0)?;
+    let millis =
+        u64::try_from(until.millis().saturating_sub(now.millis())).ok().filter(|millis| *millis > 0)?;
     Some(millis.div_ceil(1000))
 }
 
@@ -259,7 +295,10 @@ fn memberships(db: &Db<'_>, person: &Person, attempt: &Attempt) -> Result<Vec<Me
           WHERE m.user_id = ?1 AND (?2 IS NULL OR m.tenant_id = ?2) ORDER BY m.seq LIMIT ?3",
         params![person.id, attempt.tenant, i64::try_from(TENANTS_SHOWN).unwrap_or(i64::MAX)],
     )?;
-    Ok(rows.into_iter().map(|(tenant, name, role)| Membership { tenant, name, role: Role::parse(&role) }).collect())
+    Ok(rows
+        .into_iter()
+        .map(|(tenant, name, role)| Membership { tenant, name, role: Role::parse(&role) })
+        .collect())
 }
 
 fn choose(memberships: Vec<Membership>, named: bool) -> Outcome {
@@ -271,9 +310,9 @@ fn choose(memberships: Vec<Membership>, named: bool) -> Outcome {
         (Some(Membership { tenant, role, .. }), None) => {
             role.map_or(Outcome::NoMembership, |role| Outcome::In { tenant, role })
         }
-        (Some(first), Some(second)) => {
-            Outcome::Several([first, second].into_iter().chain(all).map(|one| (one.tenant, one.name)).collect())
-        }
+        (Some(first), Some(second)) => Outcome::Several(
+            [first, second].into_iter().chain(all).map(|one| (one.tenant, one.name)).collect(),
+        ),
     }
 }
 
@@ -354,7 +393,10 @@ mod tests {
             assert_eq!(wrong.check().unwrap_err().errors[0].field, "password");
         }
         assert_eq!(request(Some(""), None).check().unwrap_err().errors[0].field, "password");
-        assert_eq!(request(None, Some(&"x".repeat(257))).check().unwrap_err().errors[0].field, "ssoAuthToken");
+        assert_eq!(
+            request(None, Some(&"x".repeat(257))).check().unwrap_err().errors[0].field,
+            "ssoAuthToken"
+        );
         let attempt = request(Some("Password2!"), None).check().unwrap();
         assert_eq!(attempt.email, "anna@acme.example");
         assert_eq!(attempt.email_hash, sha256(b"anna@acme.example"));
@@ -362,18 +404,26 @@ mod tests {
 
     #[test]
     fn the_tenant_is_chosen_or_asked_for() {
-        let member = |tenant: &str| Membership { tenant: tenant.into(), name: "Acme".into(), role: Some(Role::Agent) };
+        let member =
+            |tenant: &str| Membership { tenant: tenant.into(), name: "Acme".into(), role: Some(Role::Agent) };
         assert_eq!(choose(vec![], false), Outcome::NoMembership);
         assert_eq!(choose(vec![], true), Outcome::Refused);
-        assert_eq!(choose(vec![member("tn_1")], false), Outcome::In { tenant: "tn_1".into(), role: Role::Agent });
+        assert_eq!(
+            choose(vec![member("tn_1")], false),
+            Outcome::In { tenant: "tn_1".into(), role: Role::Agent }
+        );
         let two = choose(vec![member("tn_1"), member("tn_2")], false);
-        assert_eq!(two, Outcome::Several(vec![("tn_1".into(), "Acme".into()), ("tn_2".into(), "Acme".into())]));
+        assert_eq!(
+            two,
+            Outcome::Several(vec![("tn_1".into(), "Acme".into()), ("tn_2".into(), "Acme".into())])
+        );
     }
 
     #[test]
     fn a_locked_address_is_turned_away_before_its_password_is_tried() {
         let attempt = request(Some("Password2!"), None).check().unwrap();
-        let known = Known { person: None, locked_until: Some(Timestamp::now().after(Duration::from_secs(9))) };
+        let known =
+            Known { person: None, locked_until: Some(Timestamp::now().after(Duration::from_secs(9))) };
         let problem = known.try_password(&attempt).unwrap_err();
         assert_eq!((problem.status.as_u16(), problem.retry_after), (429, Some(9)));
         let known = Known { person: None, locked_until: None };

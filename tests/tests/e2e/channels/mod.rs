@@ -129,9 +129,8 @@ fn what_is_no_callback_is_refused() {
         let answer = callback(app, body.as_bytes(), Some(&signature(secret, body.as_bytes())));
         assert!([200, 400].contains(&answer.status), "{body:?}: {answer}");
     }
-    let huge = vec![b'x'; 4 * 1024 * 1024];
-    let answer = callback(app, &huge, Some(&signature(secret, &huge)));
-    assert!([400, 413].contains(&answer.status), "{}", answer.status);
+    let huge = vec![b'x'; 5 * 1024 * 1024];
+    assert_eq!(callback(app, &huge, Some(&signature(secret, &huge))).status, 413);
 }
 
 #[test]
@@ -167,6 +166,6 @@ fn the_handshake_echoes_the_challenge_of_who_knows_the_token() {
     for wrong in ["", "guess"] {
         let refused = app.client().get(&path(wrong));
         assert!([401, 403].contains(&refused.status), "{refused}");
-        assert!(!refused.to_string().contains("1158201444"));
+        assert!(!String::from_utf8_lossy(&refused.body).contains("1158201444"), "{refused}");
     }
 }
