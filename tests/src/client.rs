@@ -95,7 +95,8 @@ impl Client {
 
     /// Sends JSON, or nothing, and checks the answer against the document.
     pub fn send(&self, method: Method, path: &str, body: Option<Value>) -> Answer {
-        let answer = self.try_send(&method, path, body).unwrap_or_else(|error| panic!("{method} {path}: {error}"));
+        let answer =
+            self.try_send(&method, path, body).unwrap_or_else(|error| panic!("{method} {path}: {error}"));
         document::check(&method, path, &answer);
         answer
     }
@@ -108,7 +109,13 @@ impl Client {
     }
 
     /// Sends these bytes as they are.
-    pub fn raw(&self, method: &Method, path: &str, kind: Option<&str>, body: &[u8]) -> Result<Answer, ureq::Error> {
+    pub fn raw(
+        &self,
+        method: &Method,
+        path: &str,
+        kind: Option<&str>,
+        body: &[u8],
+    ) -> Result<Answer, ureq::Error> {
         let mut request = http::Request::builder().method(method).uri(format!("{}{path}", self.base));
         for (name, value) in &self.headers {
             request = request.header(name, value);
@@ -119,9 +126,15 @@ impl Client {
         // An empty body and no body differ on the wire for methods that usually have one.
         let response = if matches!(*method, Method::POST | Method::PUT | Method::PATCH) {
             self.agent.run(request.body(body).unwrap())
-        } else {
-            assert!(body.is_empty(), "this client sends no body with {method}");
+        } else if body.is_empty() {
             self.agent.run(request.body(()).unwrap())
+        } else {
+            assert_eq!(method, Method::DELETE, "this client sends a body with no other method");
+            let mut request = self.agent.delete(format!("{}{path}", self.base));
+            for (name, value) in &self.headers {
+                request = request.header(name, value);
+            }
+            request.force_send_body().content_type(kind.unwrap_or_default()).send(body)
         }?;
         let (parts, mut body) = response.into_parts();
         Ok(Answer {
@@ -209,5 +222,8 @@ pub fn post_chunked(app: &crate::App, client: &Client, path: &str, body: &[u8]) 
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer);
     let line = String::from_utf8_lossy(&answer);
-    line.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_else(|| panic!("no answer: {line}"))
+    line.split(' ')
+        .nth(1)
+        .and_then(|status| status.parse().ok())
+        .unwrap_or_else(|| panic!("no answer: {line}"))
 }

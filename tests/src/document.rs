@@ -47,8 +47,10 @@ pub fn check(method: &Method, path: &str, answer: &Answer) {
         return;
     };
     let kind = answer.header("content-type").split(';').next().unwrap_or_default();
-    let media = content.get(kind).unwrap_or_else(|| panic!("openapi.json does not document {kind:?}: {answer}"));
-    if kind.ends_with("json") && media.get("schema").is_some() {
+    let media =
+        content.get(kind).unwrap_or_else(|| panic!("openapi.json does not document {kind:?}: {answer}"));
+    // What is not made from a type, such as the document itself, has no schema of its own.
+    if kind.ends_with("json") && media["schema"].get("$ref").is_some() {
         if let Err(problems) = validate(&media["schema"], &answer.json()) {
             panic!("not as in openapi.json: {problems}\n{answer}");
         }

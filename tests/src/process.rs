@@ -107,7 +107,11 @@ fn launch(data: &Path, listen: &str, variables: &[(String, String)]) -> (Child, 
         .arg("--cache")
         .arg(target().join("flownally-tests-cache"))
         .env_clear()
-        .envs(["PATH", "HOME", "TMPDIR", "RUST_LOG"].iter().filter_map(|name| Some((*name, std::env::var(name).ok()?))))
+        .envs(
+            ["PATH", "HOME", "TMPDIR", "RUST_LOG"]
+                .iter()
+                .filter_map(|name| Some((*name, std::env::var(name).ok()?))),
+        )
         .envs(variables.iter().cloned())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -155,5 +159,6 @@ fn host() -> PathBuf {
 }
 
 fn components() -> PathBuf {
-    std::env::var_os("FLOWNALLY_COMPONENTS").map_or_else(|| target().join("wasm32-wasip2/quick"), PathBuf::from)
+    std::env::var_os("FLOWNALLY_COMPONENTS")
+        .map_or_else(|| target().join("wasm32-wasip2/quick"), PathBuf::from)
 }

@@ -93,9 +93,11 @@ fn server() -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();
     SERVER.get_or_init(|| {
         let port = std::env::var("FLOWNALLY_RECEIVER_PORT").map_or(0, |port| port.parse().expect("a port"));
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let paths = Paths::default();
-        let router = Router::new().route("/hooks/{name}", axum::routing::any(receive)).with_state(paths.clone());
+        let router =
+            Router::new().route("/hooks/{name}", axum::routing::any(receive)).with_state(paths.clone());
         let listener = runtime.block_on(tokio::net::TcpListener::bind(("127.0.0.1", port))).unwrap();
         let address = listener.local_addr().unwrap();
         runtime.spawn(async move { axum::serve(listener, router).await.unwrap() });
@@ -103,7 +105,12 @@ fn server() -> &'static Server {
     })
 }
 
-async fn receive(State(paths): State<Paths>, Path(name): Path<String>, headers: HeaderMap, body: Bytes) -> Response {
+async fn receive(
+    State(paths): State<Paths>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
     let Some(inner) = lock(&paths).get(&name).cloned() else { return StatusCode::GONE.into_response() };
     let event = serde_json::from_slice(&body).unwrap_or_default();
     let delivery = Delivery { at: Instant::now(), headers, body: body.to_vec(), event };
@@ -131,7 +138,8 @@ impl Receiver {
     pub fn answering(answering: impl FnMut(&Delivery, usize) -> Reply + Send + 'static) -> Self {
         let server = server();
         let name = unique::word();
-        let inner = Arc::new(Inner { deliveries: Mutex::default(), answering: Mutex::new(Box::new(answering)) });
+        let inner =
+            Arc::new(Inner { deliveries: Mutex::default(), answering: Mutex::new(Box::new(answering)) });
         lock(&server.paths).insert(name.clone(), inner.clone());
         Receiver { url: format!("http://{}/hooks/{name}", server.address), inner }
     }

@@ -108,7 +108,8 @@ impl Tenant {
     /// A key of a new service account with this role.
     #[track_caller]
     pub fn key_as(&self, role: &str) -> Client {
-        let made = self.owner.client.post("/v1/service-accounts", json!({"name": role, "role": role})).expect(200);
+        let made =
+            self.owner.client.post("/v1/service-accounts", json!({"name": role, "role": role})).expect(200);
         self.key_of(&text(&made, "id"), json!({"name": role})).1
     }
 
@@ -124,7 +125,8 @@ impl Tenant {
     #[track_caller]
     pub fn inbox(&self) -> Inbox {
         let phone_number_id = unique::digits();
-        let request = json!({"whatsapp": {"resourceIds": ["123456789012345"], "phoneNumberIds": [phone_number_id]}});
+        let request =
+            json!({"whatsapp": {"resourceIds": ["123456789012345"], "phoneNumberIds": [phone_number_id]}});
         let made = self.key.post("/v1/inboxes", request).expect(200);
         Inbox { id: text(&made["inboxes"][0], "id"), phone_number_id }
     }
@@ -174,7 +176,8 @@ pub fn text_to(inbox: &Inbox, to: &str, body: &str) -> Value {
 /// Makes a user, adds it to the account, signs in: the person and the tenant's id.
 #[track_caller]
 fn person(platform: &Client, anonymous: &Client, account: i64, role: &str) -> (Person, String) {
-    let (email, password) = (format!("{}@example.com", unique::word()), "Correct-horse-7-battery".to_string());
+    let (email, password) =
+        (format!("{}@example.com", unique::word()), "Correct-horse-7-battery".to_string());
     let user = json!({"name": format!("Test {role}"), "email": email, "password": password});
     let user = platform.post("/platform/api/v1/users", user).expect(200);
     let number = user["id"].as_i64().expect("a number as id");

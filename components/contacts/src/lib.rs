@@ -65,7 +65,10 @@ const CONTACT: &str = r#"{
   "tagIds": [], "customFields": {"lifecycleStage": "lead", "preferredStore": "Krakow"}, "archivedAt": null
 }"#;
 
-async fn create(caller: Principal, Post { body, once }: Post<CreateContactRequest>) -> Result<axum::response::Response> {
+async fn create(
+    caller: Principal,
+    Post { body, once }: Post<CreateContactRequest>,
+) -> Result<axum::response::Response> {
     once.write(&caller.tenant, StatusCode::CREATED, |db| contacts::create(db, &caller, &body)).await
 }
 
@@ -73,6 +76,10 @@ async fn read(caller: Principal, Id(id): Id) -> Result<Answer<Contact>> {
     db::read(|db| contacts::find(db, &caller.tenant, &id)).await.map(Answer)
 }
 
-async fn update(caller: Principal, Id(id): Id, Json(body): Json<UpdateContactRequest>) -> Result<Answer<Contact>> {
+async fn update(
+    caller: Principal,
+    Id(id): Id,
+    Json(body): Json<UpdateContactRequest>,
+) -> Result<Answer<Contact>> {
     db::write(|db| contacts::update(db, &caller, &id, &body)).await.map(Answer)
 }

@@ -41,8 +41,17 @@ pub fn operation() -> Operation {
 /// The parameters, for the documentation; [`read`] takes them from the query.
 #[derive(Debug, IntoParams)]
 #[into_params(names(
-    "pageSize", "pageToken", "search", "customFields", "tagIds", "channels", "archived", "createdAfter",
-    "createdBefore", "orderBy", "orderDirection"
+    "pageSize",
+    "pageToken",
+    "search",
+    "customFields",
+    "tagIds",
+    "channels",
+    "archived",
+    "createdAfter",
+    "createdBefore",
+    "orderBy",
+    "orderDirection"
 ))]
 #[allow(dead_code, reason = "read by the documentation only")]
 struct Parameters(
@@ -99,13 +108,18 @@ fn read(query: &str) -> Result<(Filter, Option<u32>, Option<String>)> {
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
         let number = || value.parse().map_err(|_| Problem::parameter(&name, "must be a whole number"));
         let time = || {
-            Timestamp::parse(&value).map(Some).ok_or_else(|| Problem::parameter(&name, "must be an RFC 3339 time"))
+            Timestamp::parse(&value)
+                .map(Some)
+                .ok_or_else(|| Problem::parameter(&name, "must be an RFC 3339 time"))
         };
         match &*name {
             "pageSize" => size = Some(number()?),
             "pageToken" => token = Some(value.into_owned()),
             "search" if value.chars().count() > SEARCH_CHARS => {
-                return Err(Problem::parameter("search", format!("must be at most {SEARCH_CHARS} characters")));
+                return Err(Problem::parameter(
+                    "search",
+                    format!("must be at most {SEARCH_CHARS} characters"),
+                ));
             }
             "search" => filter.search = Some(value.trim().to_string()).filter(|text| !text.is_empty()),
             "tagIds" | "tagIds[]" => add(&mut filter.tag_ids, "tagIds", &value)?,
@@ -134,7 +148,8 @@ fn read(query: &str) -> Result<(Filter, Option<u32>, Option<String>)> {
                 filter.custom_fields.extend(fields);
             }
             other => {
-                if let Some(key) = other.strip_prefix("customFields[").and_then(|rest| rest.strip_suffix(']')) {
+                if let Some(key) = other.strip_prefix("customFields[").and_then(|rest| rest.strip_suffix(']'))
+                {
                     filter.custom_fields.insert(key.to_string(), value.into_owned());
                 }
             }
@@ -145,7 +160,10 @@ fn read(query: &str) -> Result<(Filter, Option<u32>, Option<String>)> {
     }
     if let Some(channel) = filter.channels.iter().find(|channel| !CHANNELS.contains(&channel.as_str())) {
         let known = CHANNELS.join(", ");
-        return Err(Problem::parameter("channels", format!("has the unknown value {channel:?}: known are {known}")));
+        return Err(Problem::parameter(
+            "channels",
+            format!("has the unknown value {channel:?}: known are {known}"),
+        ));
     }
     Ok((filter, size, token))
 }
@@ -184,7 +202,14 @@ mod tests {
 
     #[test]
     fn refuses_values_it_does_not_know() {
-        for wrong in ["pageSize=x", "archived=1", "channels=fax", "orderBy=age", "orderDirection=up", "createdAfter=now"] {
+        for wrong in [
+            "pageSize=x",
+            "archived=1",
+            "channels=fax",
+            "orderBy=age",
+            "orderDirection=up",
+            "createdAfter=now",
+        ] {
             let problem = read(wrong).unwrap_err();
             assert_eq!(problem.status, 400);
             assert_eq!(problem.errors[0].field, wrong.split('=').next().unwrap());

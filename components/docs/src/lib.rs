@@ -39,14 +39,17 @@ pub fn routes() -> Routes {
         .add(
             Operation::get("/readyz", "getReadiness")
                 .summary("Whether the server can work")
-                .describe("Reads from the database, bringing its schema up to date first: for readiness probes.")
+                .describe(
+                    "Reads from the database, bringing its schema up to date first: for readiness probes.",
+                )
                 .answers_raw(200, "text/plain", "It can."),
             ready,
         )
 }
 
 async fn openapi() -> Response {
-    ([(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "max-age=60")], OPENAPI).into_response()
+    ([(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "max-age=60")], OPENAPI)
+        .into_response()
 }
 
 async fn docs() -> Html<&'static str> {

@@ -79,7 +79,11 @@ fn sending(operation: Operation) -> Operation {
         .tenant(&["message:create"], Role::ALL)
         .answers::<MessageInConversation>(202, "Accepted for delivery.", MESSAGE)
         .problem(404, "conversation_not_found", "The conversation is absent.")
-        .problem(409, "messagingWindowClosed", "The window is closed; `messagingWindow` says so. Send a template.")
+        .problem(
+            409,
+            "messagingWindowClosed",
+            "The window is closed; `messagingWindow` says so. Send a template.",
+        )
 }
 
 const MESSAGE: &str = r#"{

@@ -104,5 +104,8 @@ fn event_type(job: &Job) -> String {
         #[serde(rename = "type")]
         kind: String,
     }
-    job.payload.as_deref().and_then(|body| serde_json::from_str::<Typed>(body).ok()).map_or_else(String::new, |t| t.kind)
+    job.payload
+        .as_deref()
+        .and_then(|body| serde_json::from_str::<Typed>(body).ok())
+        .map_or_else(String::new, |t| t.kind)
 }

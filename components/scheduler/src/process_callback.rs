@@ -55,7 +55,9 @@ pub async fn run(job: &Job) -> Result<Turn> {
             }
         }
         if unmatched && may_wait {
-            let due = now.after(Duration::from_secs(1_u64.saturating_mul(u64::try_from(job.attempts).unwrap_or(1)).min(60)));
+            let due = now.after(Duration::from_secs(
+                1_u64.saturating_mul(u64::try_from(job.attempts).unwrap_or(1)).min(60),
+            ));
             let own = jobs::retry(db, job, due, "a status names a message that is not known yet")?;
             return if own { Ok(Turn::Again) } else { Err(lost()) };
         }
@@ -97,7 +99,8 @@ fn apply(db: &Db<'_>, event: &Event) -> Result<Applied> {
             };
             let sent_at = timestamp_ms.map_or_else(Timestamp::now, Timestamp);
             let name = sender.name.as_deref();
-            let incoming = Incoming { provider_id: id, address, name, content, sent_at, precision_ms: PRECISION_MS };
+            let incoming =
+                Incoming { provider_id: id, address, name, content, sent_at, precision_ms: PRECISION_MS };
             inbound::take_in(db, &inbox, &incoming)?;
             Ok(Applied::Yes)
         }
@@ -117,7 +120,9 @@ fn apply(db: &Db<'_>, event: &Event) -> Result<Applied> {
                 status,
                 at: timestamp_ms.map_or_else(Timestamp::now, Timestamp),
                 provider_id: Some(id),
-                failure: failure.as_ref().map(|Failure { code, public_reason, .. }| (code.as_str(), *public_reason)),
+                failure: failure
+                    .as_ref()
+                    .map(|Failure { code, public_reason, .. }| (code.as_str(), *public_reason)),
             };
             let found = delivery::apply(db, tenant, &message, &step)?;
             Ok(if found { Applied::Yes } else { Applied::Unmatched(id.clone()) })
@@ -128,7 +133,9 @@ fn apply(db: &Db<'_>, event: &Event) -> Result<Applied> {
 
 fn take_content(content: &InboundContent) -> Option<MessageContent> {
     match content {
-        InboundContent::Text { body } => Some(MessageContent::Text { text: TextContent { body: body.clone() } }),
+        InboundContent::Text { body } => {
+            Some(MessageContent::Text { text: TextContent { body: body.clone() } })
+        }
         InboundContent::Other { kind, .. } if NO_MESSAGES.contains(&kind.as_str()) => None,
         InboundContent::Other { kind, .. } => {
             Some(MessageContent::Unsupported { unsupported: UnsupportedContent { kind: kind.clone() } })

@@ -179,7 +179,13 @@ async fn work(job: &Job) -> Turn {
             turn
         }
         Err(problem) => {
-            common::log!("job failed", job = job.seq, kind = job.kind, tenant = job.tenant, problem = problem);
+            common::log!(
+                "job failed",
+                job = job.seq,
+                kind = job.kind,
+                tenant = job.tenant,
+                problem = problem
+            );
             again_in(job, backoff(job.attempts), &problem.to_string()).await.unwrap_or(Turn::Lost)
         }
     }
@@ -211,7 +217,9 @@ mod tests {
         for attempts in 0..20 {
             let wait = backoff(attempts);
             let ceiling = 1000 * 2_u64.pow(u32::try_from(attempts.clamp(1, 9)).unwrap());
-            assert!(wait >= Duration::from_millis(100) && wait <= Duration::from_millis(ceiling.min(300_000)));
+            assert!(
+                wait >= Duration::from_millis(100) && wait <= Duration::from_millis(ceiling.min(300_000))
+            );
         }
     }
 }

@@ -41,16 +41,23 @@ pub async fn run(job: &Job) -> Result<Turn> {
         return unknown(job, "the worker stopped before the provider answered").await;
     }
     if Timestamp::now() > outbound.accepted_at.after(STALE) {
-        return fail(job, "stale", "It could not be sent within an hour. Send it again if it still matters.").await;
+        return fail(job, "stale", "It could not be sent within an hour. Send it again if it still matters.")
+            .await;
     }
     let sender = sender(&outbound.inbox).await?;
-    let request = match whatsapp::send_request(&sender, &outbound.to, &job.subject, None, &content(&outbound)?) {
-        Ok(request) => request,
-        Err(error) => {
-            common::log!("message cannot be built", message = job.subject, error = error);
-            return fail(job, "configuration", "The inbox is not set up to send. Ask your administrator.").await;
-        }
-    };
+    let request =
+        match whatsapp::send_request(&sender, &outbound.to, &job.subject, None, &content(&outbound)?) {
+            Ok(request) => request,
+            Err(error) => {
+                common::log!("message cannot be built", message = job.subject, error = error);
+                return fail(
+                    job,
+                    "configuration",
+                    "The inbox is not set up to send. Ask your administrator.",
+                )
+                .await;
+            }
+        };
     match outbound::send(request, deadlines().await).await {
         Ok(answer) => {
             let result = whatsapp::read_answer(answer.status().as_u16(), answer.headers(), answer.body());
@@ -92,9 +99,14 @@ async fn refused(job: &Job, outbound: &Outbound, failure: &Failure) -> Result<Tu
         }
         RetryClass::Alert => {
             // One mark for the inbox, not one alert a message; its messages wait.
-            let reason = if matches!(failure.code.as_str(), "190" | "0") { "token_expired" } else { "permission_missing" };
+            let reason = if matches!(failure.code.as_str(), "190" | "0") {
+                "token_expired"
+            } else {
+                "permission_missing"
+            };
             let reasons = format!("[\"{reason}\"]");
-            db::write(|db| inboxes::set_state(db, &job.tenant, outbound.inbox.seq, "degraded", &reasons)).await?;
+            db::write(|db| inboxes::set_state(db, &job.tenant, outbound.inbox.seq, "degraded", &reasons))
+                .await?;
             again_in(job, ALERT_PAUSE, &failure.code).await
         }
     }
@@ -116,7 +128,8 @@ async fn fail(job: &Job, code: &str, reason: &str) -> Result<Turn> {
 /// Ends the job with the outcome unknown, and plans the moment to give up on learning it.
 async fn unknown(job: &Job, why: &str) -> Result<Turn> {
     common::log!("outcome of a send is unknown", message = job.subject, why = why);
-    let millis = settings::get("outcome_wait_ms").await.and_then(|text| text.parse().ok()).unwrap_or(OUTCOME_WAIT_MS);
+    let millis =
+        settings::get("outcome_wait_ms").await.and_then(|text| text.parse().ok()).unwrap_or(OUTCOME_WAIT_MS);
     let due = Timestamp::now().after(Duration::from_millis(millis));
     end(job, |db| {
         delivery::outcome_unknown(db, &job.tenant, &job.subject)?;
@@ -162,7 +175,9 @@ fn content(outbound: &Outbound) -> Result<Outgoing> {
                 .collect::<Result<_, _>>()
                 .map_err(|error| Problem::internal(error.to_string()))?,
         }),
-        MessageContent::Unsupported { .. } => Err(Problem::internal("unsupported content was accepted for sending")),
+        MessageContent::Unsupported { .. } => {
+            Err(Problem::internal("unsupported content was accepted for sending"))
+        }
     }
 }
 

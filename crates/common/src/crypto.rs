@@ -64,7 +64,8 @@ impl Sealer {
             .iter()
             .map(|key| {
                 let bytes = STANDARD.decode(key.trim()).ok().filter(|bytes| bytes.len() == 32);
-                let bytes = bytes.ok_or_else(|| Problem::internal("encryption_key is not base64 of 32 bytes"))?;
+                let bytes =
+                    bytes.ok_or_else(|| Problem::internal("encryption_key is not base64 of 32 bytes"))?;
                 XChaCha20Poly1305::new_from_slice(&bytes)
                     .map_err(|_| Problem::internal("encryption_key is not 32 bytes"))
             })
@@ -79,8 +80,9 @@ impl Sealer {
         id::fill_random(&mut nonce);
         let key = self.keys.first().ok_or_else(|| Problem::internal("no encryption key"))?;
         let payload = Payload { msg: plain, aad: purpose.as_bytes() };
-        let sealed =
-            key.encrypt(XNonce::from_slice(&nonce), payload).map_err(|_| Problem::internal("sealing failed"))?;
+        let sealed = key
+            .encrypt(XNonce::from_slice(&nonce), payload)
+            .map_err(|_| Problem::internal("sealing failed"))?;
         let mut bytes = nonce.to_vec();
         bytes.extend(sealed);
         Ok(format!("{VERSION}{}", STANDARD_NO_PAD.encode(bytes)))
@@ -88,7 +90,8 @@ impl Sealer {
 
     /// Decrypts with whichever key fits.
     pub fn open(&self, purpose: &str, sealed: &str) -> Result<Vec<u8>> {
-        let unreadable = || Problem::internal(format!("a sealed {purpose} cannot be opened: was the key changed?"));
+        let unreadable =
+            || Problem::internal(format!("a sealed {purpose} cannot be opened: was the key changed?"));
         let bytes = sealed.strip_prefix(VERSION).and_then(|text| STANDARD_NO_PAD.decode(text).ok());
         let bytes = bytes.ok_or_else(unreadable)?;
         let (nonce, body) = bytes.split_at_checked(NONCE_BYTES).ok_or_else(unreadable)?;

@@ -371,13 +371,11 @@ async fn migrated() -> Result<()> {
                     "the database is at version {version}, newer than this program"
                 )));
             }
-            Ok(_) => {
-                match with_connection(|db| Ok(db.run("PRAGMA journal_mode = WAL", &[]))).await? {
-                    Ok(()) => transaction(migrations::apply).await?,
-                    Err(Error::Busy) => {}
-                    Err(error) => return Err(error.into()),
-                }
-            }
+            Ok(_) => match with_connection(|db| Ok(db.run("PRAGMA journal_mode = WAL", &[]))).await? {
+                Ok(()) => transaction(migrations::apply).await?,
+                Err(Error::Busy) => {}
+                Err(error) => return Err(error.into()),
+            },
             Err(Error::Busy) => {}
             Err(error) => return Err(error.into()),
         }
@@ -407,7 +405,9 @@ impl Patience {
         }
         self.tries = self.tries.wrapping_add(1);
         let spread = self.tries.wrapping_mul(7) % 11;
-        let micros = 200_u64.saturating_add(spread.saturating_mul(60)).saturating_add(self.tries.min(20).saturating_mul(20));
+        let micros = 200_u64
+            .saturating_add(spread.saturating_mul(60))
+            .saturating_add(self.tries.min(20).saturating_mul(20));
         time::sleep(Duration::from_micros(micros)).await;
         true
     }
@@ -429,7 +429,8 @@ mod tests {
 
     #[test]
     fn maps_columns_in_order() {
-        let mut row = Row { values: vec![Value::Text("a".into()), Value::Null, Value::Integer(1)].into_iter() };
+        let mut row =
+            Row { values: vec![Value::Text("a".into()), Value::Null, Value::Integer(1)].into_iter() };
         assert_eq!(row.take::<String>(), Ok("a".into()));
         assert_eq!(row.take::<Option<i64>>(), Ok(None));
         assert_eq!(row.take::<bool>(), Ok(true));

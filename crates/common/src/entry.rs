@@ -81,7 +81,10 @@ impl Context {
         let request_id = given.map_or_else(id::ulid, str::to_string);
         Context {
             path: path.to_string(),
-            trace_id: text("traceparent").filter(|t| is_traceparent(t)).map(str::to_string).unwrap_or_default(),
+            trace_id: text("traceparent")
+                .filter(|t| is_traceparent(t))
+                .map(str::to_string)
+                .unwrap_or_default(),
             request_id: HeaderValue::from_str(&request_id).unwrap_or(HeaderValue::from_static("none")),
         }
     }
@@ -119,7 +122,13 @@ async fn finish(response: Response, context: &Context) -> Finished {
         Some(problem) => {
             let trace_id = context.trace_id();
             if let Some(cause) = &problem.cause {
-                crate::log!("request failed", code = problem.code, path = context.path, trace = trace_id, cause = cause);
+                crate::log!(
+                    "request failed",
+                    code = problem.code,
+                    path = context.path,
+                    trace = trace_id,
+                    cause = cause
+                );
             }
             if let Some(seconds) = problem.retry_after {
                 parts.headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));

@@ -67,7 +67,8 @@ impl<S: Send + Sync> FromRequest<S> for Raw {
 async fn read(request: Request) -> Result<(Parts, Bytes)> {
     let (parts, body) = request.into_parts();
     let limit = operation(&parts)?.body_limit;
-    let announced = parts.headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
+    let announced =
+        parts.headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|bytes| bytes > limit) {
         return Err(Problem::too_large(limit));
     }
@@ -115,7 +116,9 @@ fn plain(text: &str) -> String {
 }
 
 fn is_json(parts: &Parts) -> bool {
-    let Some(value) = parts.headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()) else { return false };
+    let Some(value) = parts.headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()) else {
+        return false;
+    };
     let kind = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"))
 }
@@ -229,7 +232,11 @@ mod tests {
     #[test]
     fn what_is_no_json_is_malformed() {
         for body in ["{", "{\"inner\":", "nope", "{} {}", "\u{0}"] {
-            assert_eq!(parse::<Outer>(body.as_bytes()).unwrap_err().status, if body == "{} {}" { 422 } else { 400 }, "{body}");
+            assert_eq!(
+                parse::<Outer>(body.as_bytes()).unwrap_err().status,
+                if body == "{} {}" { 422 } else { 400 },
+                "{body}"
+            );
         }
         assert_eq!(parse::<serde_json::Value>(b"{} {}").unwrap_err().status, 400);
         assert_eq!(parse::<Outer>(b"\xff\xfe").unwrap_err().status, 400);

@@ -1,6 +1,11 @@
 //! The OpenAPI 3.1 document, made from the tables of operations and the types they name. Native builds
 //! only: the file is committed, and a test fails when it is stale.
 
+#![allow(
+    clippy::indexing_slicing,
+    reason = "indexing a JSON value never panics, and no component holds this"
+)]
+
 use crate::auth::{Access, Role};
 use crate::chatwoot::ChatwootError;
 use crate::problem::{FieldViolation, ProblemDetails};
@@ -53,7 +58,8 @@ pub struct Answer {
 }
 
 fn parse(example: &str) -> Value {
-    serde_json::from_str(example).unwrap_or_else(|error| Value::String(format!("not JSON: {error}: {example}")))
+    serde_json::from_str(example)
+        .unwrap_or_else(|error| Value::String(format!("not JSON: {error}: {example}")))
 }
 
 impl Docs {
@@ -113,7 +119,13 @@ impl Docs {
     pub(crate) fn answer<T: ToSchema>(&mut self, status: u16, description: &'static str, example: &str) {
         let schema = Some(self.schema::<T>());
         let example = Some(parse(example));
-        self.answers.push(Answer { status, description, media_type: Some("application/json"), schema, example });
+        self.answers.push(Answer {
+            status,
+            description,
+            media_type: Some("application/json"),
+            schema,
+            example,
+        });
     }
 
     pub(crate) fn answer_empty(&mut self, status: u16, description: &'static str) {
@@ -140,10 +152,16 @@ impl Operation {
         let mut all = self.docs.problems.clone();
         match self.access {
             Access::Public => {}
-            Access::Signed => all.push((401, "auth_signature_invalid", "The signature or the handshake token is wrong.")),
+            Access::Signed => {
+                all.push((401, "auth_signature_invalid", "The signature or the handshake token is wrong."))
+            }
             Access::Tenant { .. } => {
                 all.push((401, "auth_token_invalid", "There is no credential, or it is not valid now."));
-                all.push((403, "auth_authz_denied", "The credential lacks the scope, or its role may not do this; the code names the scope."));
+                all.push((
+                    403,
+                    "auth_authz_denied",
+                    "The credential lacks the scope, or its role may not do this; the code names the scope.",
+                ));
             }
             Access::Platform | Access::Internal => {
                 all.push((401, "auth_token_invalid", "The token is missing or wrong."));
@@ -158,11 +176,19 @@ impl Operation {
             all.push((400, "request_malformed", "A query parameter breaks a rule; `errors` names it."));
         }
         if self.takes_idempotency_key() {
-            all.push((409, "idempotency_key_in_flight", "A request with this Idempotency-Key is still running."));
+            all.push((
+                409,
+                "idempotency_key_in_flight",
+                "A request with this Idempotency-Key is still running.",
+            ));
             all.push((422, "idempotency_key_reused", "The Idempotency-Key was used with another body."));
         }
         all.push((500, "internal_error", "Something went wrong on our side."));
-        all.push((503, "service_unavailable", "The service cannot take the request now; nothing was changed."));
+        all.push((
+            503,
+            "service_unavailable",
+            "The service cannot take the request now; nothing was changed.",
+        ));
         all.sort();
         all
     }
@@ -225,7 +251,7 @@ impl Operation {
                 let mut content = Map::new();
                 if let Some(schema) = &answer.schema {
                     content.insert("schema".into(), reference(schema));
-                } else {
+                } else if media_type != "application/json" {
                     content.insert("schema".into(), json!({"type": "string"}));
                 }
                 if let Some(example) = &answer.example {

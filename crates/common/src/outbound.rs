@@ -50,7 +50,9 @@ pub async fn send(
     let exchange = exchange(request, deadlines);
     match before(deadlines.total, exchange).await {
         Some(result) => result,
-        None => Err(SendError::Unknown(format!("no complete answer within {} ms", deadlines.total.as_millis()))),
+        None => {
+            Err(SendError::Unknown(format!("no complete answer within {} ms", deadlines.total.as_millis())))
+        }
     }
 }
 

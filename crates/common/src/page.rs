@@ -64,7 +64,8 @@ impl Page {
         if size == 0 {
             return Err(Problem::parameter("pageSize", "must be at least 1"));
         }
-        let after = token.filter(|token| !token.is_empty()).map(|token| decode(token, binding)).transpose()?;
+        let after =
+            token.filter(|token| !token.is_empty()).map(|token| decode(token, binding)).transpose()?;
         Ok(Page { size: size.min(limits::PAGE_SIZE_MAX), after, binding })
     }
 
@@ -152,6 +153,11 @@ mod tests {
         assert_eq!(Page::new(Some(1000), None, binding).unwrap().size, 100);
         assert_eq!(Page::new(Some(0), None, binding).unwrap_err().status, 400);
         let mut rows = vec![1, 2];
-        assert_eq!(Page::new(Some(2), None, binding).unwrap().cut(&mut rows, |_| Position { key: Key::Text(String::new()), seq: 0 }), None);
+        assert_eq!(
+            Page::new(Some(2), None, binding)
+                .unwrap()
+                .cut(&mut rows, |_| Position { key: Key::Text(String::new()), seq: 0 }),
+            None
+        );
     }
 }

@@ -170,7 +170,8 @@ impl Problem {
 
     /// 422 with several fields.
     pub fn invalid_fields(errors: Vec<FieldViolation>) -> Self {
-        let named: Vec<String> = errors.iter().take(3).map(|e| format!("{} {}", e.field, e.message)).collect();
+        let named: Vec<String> =
+            errors.iter().take(3).map(|e| format!("{} {}", e.field, e.message)).collect();
         let mut problem = Self::new(
             StatusCode::UNPROCESSABLE_ENTITY,
             "request_validation_failed",

@@ -169,7 +169,12 @@ impl Operation {
     /// A JSON answer and an example of it, as JSON text.
     #[must_use]
     #[cfg_attr(target_family = "wasm", allow(unused_mut, unused_variables))]
-    pub fn answers<T: utoipa::ToSchema>(mut self, status: u16, text: &'static str, example: &'static str) -> Self {
+    pub fn answers<T: utoipa::ToSchema>(
+        mut self,
+        status: u16,
+        text: &'static str,
+        example: &'static str,
+    ) -> Self {
         #[cfg(not(target_family = "wasm"))]
         self.docs.answer::<T>(status, text, example);
         self

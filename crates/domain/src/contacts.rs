@@ -121,8 +121,9 @@ impl FromRow for Contact {
 
 /// One contact; deleted ones are absent.
 pub fn find(db: &Db<'_>, tenant: &str, id: &str) -> Result<Contact> {
-    let sql =
-        format!("SELECT {COLUMNS} FROM contacts c WHERE c.id = ? AND c.tenant_id = ? AND c.deleted_at IS NULL");
+    let sql = format!(
+        "SELECT {COLUMNS} FROM contacts c WHERE c.id = ? AND c.tenant_id = ? AND c.deleted_at IS NULL"
+    );
     db.row(&sql, params![id, tenant])?.ok_or_else(|| Problem::not_found("contact", id))
 }
 
@@ -143,7 +144,8 @@ impl CreateContactRequest {
         for (key, value) in self.custom_fields.iter().take(FIELDS_MAX) {
             let field = format!("customFields.{key}");
             if !is_field_key(key) {
-                violations.add(&field, "must be a field key: a letter, then letters, digits or _, at most 64");
+                violations
+                    .add(&field, "must be a field key: a letter, then letters, digits or _, at most 64");
             }
             if value.chars().count() > FIELD_VALUE_CHARS {
                 violations.add(&field, format!("must be at most {FIELD_VALUE_CHARS} characters"));
@@ -174,8 +176,12 @@ pub fn create(db: &Db<'_>, caller: &Principal, request: &CreateContactRequest) -
             other => other.into(),
         })?;
     }
-    let fields: BTreeMap<&str, &str> =
-        request.custom_fields.iter().filter(|(_, v)| !v.is_empty()).map(|(k, v)| (k.as_str(), v.as_str())).collect();
+    let fields: BTreeMap<&str, &str> = request
+        .custom_fields
+        .iter()
+        .filter(|(_, v)| !v.is_empty())
+        .map(|(k, v)| (k.as_str(), v.as_str()))
+        .collect();
     if !fields.is_empty() {
         let json = serde_json::to_string(&fields).map_err(|error| Problem::internal(error.to_string()))?;
         db.run(
@@ -218,7 +224,8 @@ pub(crate) fn add_identity(
 
 pub(crate) fn by_seq(db: &Db<'_>, tenant: &str, seq: i64) -> Result<Contact> {
     let sql = format!("SELECT {COLUMNS} FROM contacts c WHERE c.seq = ? AND c.tenant_id = ?");
-    db.row(&sql, params![seq, tenant])?.ok_or_else(|| Problem::internal("a contact vanished in its transaction"))
+    db.row(&sql, params![seq, tenant])?
+        .ok_or_else(|| Problem::internal("a contact vanished in its transaction"))
 }
 
 #[derive(Serialize)]
@@ -253,7 +260,12 @@ pub fn update(db: &Db<'_>, caller: &Principal, id: &str, request: &UpdateContact
         params![name, now, before.seq, caller.tenant],
     )?;
     let contact = Contact { name, updated_at: now, ..before };
-    events::emit(db, &caller.tenant, now, &[Event::new("contact.updated", &ContactData { contact: &contact })?])?;
+    events::emit(
+        db,
+        &caller.tenant,
+        now,
+        &[Event::new("contact.updated", &ContactData { contact: &contact })?],
+    )?;
     Ok(contact)
 }
 
@@ -297,7 +309,12 @@ impl Filter {
 }
 
 /// A page of contacts and the token of the next.
-pub fn list(db: &Db<'_>, tenant: &str, filter: &Filter, page: &Page) -> Result<(Vec<Contact>, Option<String>)> {
+pub fn list(
+    db: &Db<'_>,
+    tenant: &str,
+    filter: &Filter,
+    page: &Page,
+) -> Result<(Vec<Contact>, Option<String>)> {
     let sort = match filter.order_by {
         OrderBy::CreatedAt => "c.created_at",
         OrderBy::UpdatedAt => "c.updated_at",

@@ -53,7 +53,8 @@ pub(crate) const COLUMNS: &str = "i.id, i.channel, i.address,
 impl FromRow for Conversation {
     fn from_row(row: &mut Row) -> Result<Self, DbError> {
         let identity: String = row.take()?;
-        let (channel, external_id, inbox_id, contact_id) = (row.take()?, row.take()?, row.take()?, row.take()?);
+        let (channel, external_id, inbox_id, contact_id) =
+            (row.take()?, row.take()?, row.take()?, row.take()?);
         let name: Option<String> = row.take()?;
         Ok(Conversation {
             id: id_of(&identity),
@@ -154,7 +155,12 @@ pub(crate) struct LastMessage<'a> {
 }
 
 /// Notes the latest message; an older one that arrives late changes nothing but the start.
-pub(crate) fn note_message(db: &Db<'_>, identity_seq: i64, inbox_seq: i64, last: &LastMessage<'_>) -> Result<()> {
+pub(crate) fn note_message(
+    db: &Db<'_>,
+    identity_seq: i64,
+    inbox_seq: i64,
+    last: &LastMessage<'_>,
+) -> Result<()> {
     Ok(db.run(
         "UPDATE identities SET started_at = coalesce(started_at, ?1), last_inbox_seq = ?2,
                 last_message_at = ?1, last_message_text = ?3, last_message_sender = ?4

@@ -109,7 +109,12 @@ pub fn is_unknown(db: &Db<'_>, tenant: &str, message: &str) -> Result<bool> {
 }
 
 /// The message that a provider's id belongs to.
-pub fn by_provider_id(db: &Db<'_>, tenant: &str, inbox_seq: i64, provider_id: &str) -> Result<Option<String>> {
+pub fn by_provider_id(
+    db: &Db<'_>,
+    tenant: &str,
+    inbox_seq: i64,
+    provider_id: &str,
+) -> Result<Option<String>> {
     let found = db.row::<(String,)>(
         "SELECT id FROM messages WHERE inbox_seq = ? AND channel_message_id = ? AND tenant_id = ?",
         params![inbox_seq, provider_id, tenant],

@@ -71,7 +71,9 @@ pub fn take_in(db: &Db<'_>, inbox: &Address, incoming: &Incoming<'_>) -> Result<
         ],
     );
     match stored {
-        Err(DbError::Unique(_)) => return Err(Problem::internal("a message entered twice in one transaction")),
+        Err(DbError::Unique(_)) => {
+            return Err(Problem::internal("a message entered twice in one transaction"));
+        }
         other => other?,
     }
     let last = LastMessage { at: created_at, preview: incoming.content.preview(), sender: "customer" };
@@ -83,7 +85,10 @@ pub fn take_in(db: &Db<'_>, inbox: &Address, incoming: &Incoming<'_>) -> Result<
         events.push(contacts::created_event(&contacts::by_seq(db, tenant, person.contact_seq)?)?);
     }
     if session_is_new {
-        events.push(Event::new("conversation.started", &ConversationData { conversation: &stored.conversation })?);
+        events.push(Event::new(
+            "conversation.started",
+            &ConversationData { conversation: &stored.conversation },
+        )?);
     }
     events.push(Event::new("message.created", &stored)?);
     events::emit(db, tenant, now, &events)?;
@@ -114,8 +119,10 @@ fn find_or_create(db: &Db<'_>, inbox: &Address, incoming: &Incoming<'_>, now: Ti
           WHERE i.tenant_id = ? AND i.channel = ? AND i.address = ?",
         params![tenant, inbox.channel, incoming.address],
     )?;
-    let name: Option<String> =
-        incoming.name.map(|name| name.trim().chars().take(NAME_CHARS).collect()).filter(|name: &String| !name.is_empty());
+    let name: Option<String> = incoming
+        .name
+        .map(|name| name.trim().chars().take(NAME_CHARS).collect())
+        .filter(|name: &String| !name.is_empty());
     let (identity_seq, contact_seq, is_new) = match found {
         Some((identity_seq, contact_seq, contact_id, known_name, None)) => {
             if known_name.is_none() && name.is_some() {

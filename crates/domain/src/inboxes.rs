@@ -81,8 +81,7 @@ impl FromRow for Inbox {
         let (id, created_at, updated_at, tenant_id) = (row.take()?, row.take()?, row.take()?, row.take()?);
         let channel: String = row.take()?;
         let external_id: String = row.take()?;
-        let config =
-            InboxConfig { phone_number_id: (channel == "whatsapp").then(|| external_id.clone()) };
+        let config = InboxConfig { phone_number_id: (channel == "whatsapp").then(|| external_id.clone()) };
         Ok(Inbox {
             id,
             created_at,
@@ -171,7 +170,16 @@ pub fn create(db: &Db<'_>, caller: &Principal, request: &CreateInboxRequest) -> 
         let inbox = db
             .row::<Inbox>(
                 &sql,
-                params![id::new(id::Kind::Inbox), caller.tenant, number, account, name, caller.actor.id(), now, now],
+                params![
+                    id::new(id::Kind::Inbox),
+                    caller.tenant,
+                    number,
+                    account,
+                    name,
+                    caller.actor.id(),
+                    now,
+                    now
+                ],
             )
             .map_err(|error| match error {
                 DbError::Unique(_) => Problem::conflict(

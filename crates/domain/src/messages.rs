@@ -102,10 +102,16 @@ pub struct Message {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "type", rename_all = "camelCase")]
 pub enum MessageContent {
-    Text { text: TextContent },
-    Template { template: TemplateContent },
+    Text {
+        text: TextContent,
+    },
+    Template {
+        template: TemplateContent,
+    },
     /// Inbound only: a kind that has no form of its own yet.
-    Unsupported { unsupported: UnsupportedContent },
+    Unsupported {
+        unsupported: UnsupportedContent,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -188,7 +194,8 @@ impl MessageContent {
                 );
             }
             MessageContent::Unsupported { .. } => {
-                violations.add("content.type", "must be text or template: unsupported content cannot be sent");
+                violations
+                    .add("content.type", "must be text or template: unsupported content cannot be sent");
             }
         }
         violations.finish()
@@ -275,10 +282,8 @@ pub fn list(
     );
     let values = params![identity_seq, tenant, after.key, after.seq, page.limit()];
     let mut messages = db.rows::<Message>(&sql, values)?;
-    let next = page.cut(&mut messages, |last| Position {
-        key: Key::Number(last.created_at.millis()),
-        seq: last.seq,
-    });
+    let next = page
+        .cut(&mut messages, |last| Position { key: Key::Number(last.created_at.millis()), seq: last.seq });
     Ok((messages, next))
 }
 
@@ -290,7 +295,10 @@ mod tests {
     #[test]
     fn statuses_go_up_only() {
         let taken = |from: DeliveryStatus| {
-            [Pending, Sent, Delivered, Read, Failed].into_iter().filter(|to| from.accepts(*to)).collect::<Vec<_>>()
+            [Pending, Sent, Delivered, Read, Failed]
+                .into_iter()
+                .filter(|to| from.accepts(*to))
+                .collect::<Vec<_>>()
         };
         assert_eq!(taken(Pending), [Sent, Delivered, Read, Failed]);
         assert_eq!(taken(Sent), [Delivered, Read, Failed]);

@@ -53,7 +53,11 @@ fn lane(route: &Route) -> String {
 }
 
 /// Accepts a message: `pending`, with its job and its events, or refused with nothing changed.
-pub fn accept(db: &Db<'_>, caller: &Principal, request: &CreateMessageRequest) -> Result<MessageInConversation> {
+pub fn accept(
+    db: &Db<'_>,
+    caller: &Principal,
+    request: &CreateMessageRequest,
+) -> Result<MessageInConversation> {
     request.content.validate()?;
     let tenant = caller.tenant.as_str();
     let now = Timestamp::now();

@@ -63,7 +63,8 @@ struct Found {
 
 impl FromRow for Found {
     fn from_row(row: &mut Row) -> Result<Self, DbError> {
-        let (identity_seq, identity_id, channel, address) = (row.take()?, row.take()?, row.take()?, row.take()?);
+        let (identity_seq, identity_id, channel, address) =
+            (row.take()?, row.take()?, row.take()?, row.take()?);
         let (contact_seq, contact_id, contact_name) = (row.take()?, row.take()?, row.take()?);
         let session_seq: Option<i64> = row.take()?;
         let session_id: Option<String> = row.take()?;
@@ -128,7 +129,9 @@ pub(crate) fn resolve(
     now: Timestamp,
 ) -> Result<Route> {
     let found = match recipient {
-        MessageRecipient::Conversation { conversation_id } => in_conversation(db, tenant, inbox_id, conversation_id)?,
+        MessageRecipient::Conversation { conversation_id } => {
+            in_conversation(db, tenant, inbox_id, conversation_id)?
+        }
         MessageRecipient::Contact { contact_id, channel } => {
             of_contact(db, tenant, inbox_id, contact_id, channel.as_deref())?
         }
@@ -142,7 +145,9 @@ pub(crate) fn resolve(
             "inboxId",
             format!("is an inbox of the channel {channel}; the recipient is on {}", found.route.channel),
         )),
-        (None, Some(inbox)) => Err(Problem::invalid("inboxId", format!("there is no inbox with the id {inbox}"))),
+        (None, Some(inbox)) => {
+            Err(Problem::invalid("inboxId", format!("there is no inbox with the id {inbox}")))
+        }
         (None, None) => on_only_inbox(db, tenant, recipient, found.route),
     }
 }
@@ -208,7 +213,9 @@ fn at_address(
         }
     };
     let condition = "i.channel = ?3 AND i.address = ?4";
-    let known = |db: &Db<'_>| find(db, condition, params![tenant, inbox_id, channel, address]).map(|f| f.into_iter().next());
+    let known = |db: &Db<'_>| {
+        find(db, condition, params![tenant, inbox_id, channel, address]).map(|f| f.into_iter().next())
+    };
     if let Some(found) = known(db)? {
         return Ok(found);
     }

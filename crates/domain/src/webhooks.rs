@@ -69,7 +69,8 @@ impl FromRow for WebhookSettings {
             enabled: row.take()?,
             verified: row.take()?,
             url: row.take()?,
-            event_types: RawValue::from_string(row.take()?).map_err(|error| DbError::Other(error.to_string()))?,
+            event_types: RawValue::from_string(row.take()?)
+                .map_err(|error| DbError::Other(error.to_string()))?,
             available_event_types: events::TYPES,
             created_at: row.take()?,
             updated_at: row.take()?,
@@ -112,7 +113,8 @@ pub fn update(
     }
     for (at, kind) in request.event_types.iter().flatten().enumerate().take(100) {
         if !events::TYPES.contains(&kind.as_str()) {
-            violations.add(format!("eventTypes[{at}]"), format!("is not one of {}", events::TYPES.join(", ")));
+            violations
+                .add(format!("eventTypes[{at}]"), format!("is not one of {}", events::TYPES.join(", ")));
         }
     }
     let before = settings(db, tenant)?;
@@ -124,7 +126,8 @@ pub fn update(
     let event_types = match &request.event_types {
         Some(kinds) => {
             // In the published order, each once.
-            let chosen: Vec<&&str> = events::TYPES.iter().filter(|kind| kinds.iter().any(|own| own == *kind)).collect();
+            let chosen: Vec<&&str> =
+                events::TYPES.iter().filter(|kind| kinds.iter().any(|own| own == *kind)).collect();
             serde_json::to_string(&chosen).map_err(|error| Problem::internal(error.to_string()))?
         }
         None if before.id.is_none() => "[]".to_string(),
@@ -231,8 +234,15 @@ impl FromRow for KeyRow {
         let (id, version, created_at) = (row.take()?, row.take()?, row.take()?);
         let expires_at: Option<Timestamp> = row.take()?;
         let status = if expires_at.is_some() { "expiring" } else { "active" };
-        let key =
-            WebhookSigningKey { id, version, status, created_at, expires_at, last4: row.take()?, plaintext_key: None };
+        let key = WebhookSigningKey {
+            id,
+            version,
+            status,
+            created_at,
+            expires_at,
+            last4: row.take()?,
+            plaintext_key: None,
+        };
         Ok(KeyRow { key, sealed: row.take()?, disclosed: row.take()? })
     }
 }
@@ -336,7 +346,9 @@ pub fn signature(secrets: &[Vec<u8>], event: &str, seconds: i64, body: &[u8]) ->
     let head = format!("{event}.{seconds}.");
     let signed: Vec<String> = secrets
         .iter()
-        .map(|secret| format!("v1,{}", STANDARD.encode(crypto::hmac_sha256(secret, &[head.as_bytes(), body]))))
+        .map(|secret| {
+            format!("v1,{}", STANDARD.encode(crypto::hmac_sha256(secret, &[head.as_bytes(), body])))
+        })
         .collect();
     signed.join(" ")
 }
@@ -398,9 +410,20 @@ mod tests {
             assert_eq!(check_url(good, false), Ok(()), "{good}");
         }
         for bad in [
-            "http://example.com/", "https://localhost/", "https://127.0.0.1/", "https://10.0.0.1/", "https://[::1]/",
-            "https://169.254.169.254/", "https://[::ffff:10.0.0.1]/", "https://[2002:7f00:1::]/", "https://100.64.0.1/",
-            "https://a:b@example.com/", "ftp://example.com/", "nope", "https://scheduler.spin.internal/", "http://127.0.0.1:9/",
+            "http://example.com/",
+            "https://localhost/",
+            "https://127.0.0.1/",
+            "https://10.0.0.1/",
+            "https://[::1]/",
+            "https://169.254.169.254/",
+            "https://[::ffff:10.0.0.1]/",
+            "https://[2002:7f00:1::]/",
+            "https://100.64.0.1/",
+            "https://a:b@example.com/",
+            "ftp://example.com/",
+            "nope",
+            "https://scheduler.spin.internal/",
+            "http://127.0.0.1:9/",
         ] {
             assert!(check_url(bad, false).is_err(), "{bad}");
         }

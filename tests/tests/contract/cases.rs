@@ -33,20 +33,20 @@ const TENANT: &[(&str, Path)] = &[
 
 /// Operations of the platform: parameters are numbers.
 const PLATFORM: &[(&str, Path)] = &[
-    ("createAccount", |_| "/platform/api/v1/accounts".into()),
-    ("getAccount", |w| format!("/platform/api/v1/accounts/{}", w.tenant.account)),
-    ("updateAccount", |w| format!("/platform/api/v1/accounts/{}", w.tenant.account)),
-    ("deleteAccount", |w| format!("/platform/api/v1/accounts/{}", w.tenant.account)),
-    ("listAccountUsers", |w| format!("/platform/api/v1/accounts/{}/account_users", w.tenant.account)),
-    ("createAccountUser", |w| format!("/platform/api/v1/accounts/{}/account_users", w.tenant.account)),
-    ("deleteAccountUser", |w| {
+    ("create-an-account", |_| "/platform/api/v1/accounts".into()),
+    ("get-details-of-an-account", |w| format!("/platform/api/v1/accounts/{}", w.tenant.account)),
+    ("update-an-account", |w| format!("/platform/api/v1/accounts/{}", w.tenant.account)),
+    ("delete-an-account", |w| format!("/platform/api/v1/accounts/{}", w.tenant.account)),
+    ("list-all-account-users", |w| format!("/platform/api/v1/accounts/{}/account_users", w.tenant.account)),
+    ("create-an-account-user", |w| format!("/platform/api/v1/accounts/{}/account_users", w.tenant.account)),
+    ("delete-an-account-user", |w| {
         format!("/platform/api/v1/accounts/{}/account_users?user_id={}", w.tenant.account, w.member().number)
     }),
-    ("createUser", |_| "/platform/api/v1/users".into()),
-    ("getUser", |w| format!("/platform/api/v1/users/{}", w.member().number)),
-    ("updateUser", |w| format!("/platform/api/v1/users/{}", w.member().number)),
-    ("deleteUser", |w| format!("/platform/api/v1/users/{}", w.member().number)),
-    ("getUserLogin", |w| format!("/platform/api/v1/users/{}/login", w.member().number)),
+    ("create-a-user", |_| "/platform/api/v1/users".into()),
+    ("get-details-of-a-user", |w| format!("/platform/api/v1/users/{}", w.member().number)),
+    ("update-a-user", |w| format!("/platform/api/v1/users/{}", w.member().number)),
+    ("delete-a-user", |w| format!("/platform/api/v1/users/{}", w.member().number)),
+    ("get-sso-url-of-a-user", |w| format!("/platform/api/v1/users/{}/login", w.member().number)),
 ];
 
 /// The path of an operation of a tenant or of the platform.
@@ -55,7 +55,10 @@ pub fn path(operation: &Operation, world: &World) -> String {
     let cases = if platform { PLATFORM } else { TENANT };
     match cases.iter().find(|(id, _)| *id == operation.id) {
         Some((_, path)) => path(world),
-        None => panic!("{} {} ({}) has no case: add it to cases.rs", operation.method, operation.path, operation.id),
+        None => panic!(
+            "{} {} ({}) has no case: add it to cases.rs",
+            operation.method, operation.path, operation.id
+        ),
     }
 }
 

@@ -47,13 +47,22 @@ fn every_operation_is_described() {
             }
         };
         let words = |member: &str| operation[member].as_str().unwrap_or_default().trim();
-        fault(words("summary").len() >= 5 && !words("summary").ends_with('.'), "a summary without a full stop");
-        fault(words("description").len() >= 10 && words("description").ends_with('.'), "a description in sentences");
+        fault(
+            words("summary").len() >= 5 && !words("summary").ends_with('.'),
+            "a summary without a full stop",
+        );
+        fault(
+            words("description").len() >= 10 && words("description").ends_with('.'),
+            "a description in sentences",
+        );
         fault(ids.insert(words("operationId")), "an operationId of its own");
         fault(operation.get("security").is_some(), "security");
         for parameter in operation["parameters"].as_array().into_iter().flatten() {
             let described = parameter["description"].as_str().is_some_and(|text| text.len() > 5);
-            fault(described || parameter.get("$ref").is_some(), &format!("a description of {}", parameter["name"]));
+            fault(
+                described || parameter.get("$ref").is_some(),
+                &format!("a description of {}", parameter["name"]),
+            );
         }
         let responses = operation["responses"].as_object().unwrap();
         let successes = responses.keys().filter(|status| status.starts_with('2')).count();
@@ -108,7 +117,10 @@ fn is_bare_object(schema: &Map<String, Value>) -> bool {
         Some(Value::Array(kinds)) => kinds.iter().any(|kind| kind == "object"),
         _ => false,
     };
-    is_object && !["properties", "additionalProperties", "oneOf", "allOf"].iter().any(|says| schema.contains_key(*says))
+    is_object
+        && !["properties", "additionalProperties", "oneOf", "allOf"]
+            .iter()
+            .any(|says| schema.contains_key(*says))
 }
 
 #[test]
@@ -133,7 +145,8 @@ fn every_body_and_answer_has_a_valid_example() {
                 Some(example) => {
                     let validator = tests::document::validator(&document, &media["schema"]);
                     for error in validator.iter_errors(example) {
-                        faults.push(format!("{name}: the example of {of}: {}: {error}", error.instance_path()));
+                        faults
+                            .push(format!("{name}: the example of {of}: {}: {error}", error.instance_path()));
                     }
                 }
             }

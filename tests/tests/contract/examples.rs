@@ -55,7 +55,8 @@ fn every_documented_example_works() {
         prepare(operation, &world, app);
         let Some(client) = client(operation, &world, app) else { continue };
         let mut body = operation.docs.body.as_ref().map(|body| world.adapt(&body.example));
-        if operation.path == "/platform/api/v1/users" || operation.path.starts_with("/platform/api/v1/users/") {
+        if operation.path == "/platform/api/v1/users" || operation.path.starts_with("/platform/api/v1/users/")
+        {
             // People are known by their address on the whole server.
             if let Some(email) = body.as_mut().and_then(|body| body.get_mut("email")) {
                 *email = format!("{}@example.com", unique::word()).into();

@@ -35,16 +35,24 @@ fn operations_agree_with_the_published_contract() {
         if !operation.path.starts_with("/v1/") {
             continue;
         }
-        let Some(expected) = published.get(&(operation.method.to_string(), operation.path.to_string())) else {
+        let Some(expected) = published.get(&(operation.method.to_string(), operation.path.to_string()))
+        else {
             additions.push(operation.id);
             continue;
         };
         let mut compare = |what: &str, ours: String, theirs: String| {
             if ours != theirs {
-                faults.push(format!("{} {}: {what} is {ours}, published {theirs}", operation.method, operation.path));
+                faults.push(format!(
+                    "{} {}: {what} is {ours}, published {theirs}",
+                    operation.method, operation.path
+                ));
             }
         };
-        compare("operationId", operation.id.to_string(), expected["operationId"].as_str().unwrap().to_string());
+        compare(
+            "operationId",
+            operation.id.to_string(),
+            expected["operationId"].as_str().unwrap().to_string(),
+        );
         let Access::Tenant { scopes, roles } = operation.access else {
             faults.push(format!("{}: is not for tenants", operation.id));
             continue;
@@ -53,7 +61,9 @@ fn operations_agree_with_the_published_contract() {
         let roles: Vec<&str> = roles.iter().map(|role| role.as_str()).collect();
         compare("roles", format!("{roles:?}"), format!("{:?}", texts(&expected["roles"])));
         let statuses: Vec<u16> = operation.docs.answers.iter().map(|answer| answer.status).collect();
-        for status in expected["responses"].as_object().unwrap().keys().filter_map(|status| status.parse::<u16>().ok()) {
+        for status in
+            expected["responses"].as_object().unwrap().keys().filter_map(|status| status.parse::<u16>().ok())
+        {
             if status < 300 && !statuses.contains(&status) {
                 faults.push(format!("{}: does not answer the published {status}", operation.id));
             }

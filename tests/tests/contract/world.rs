@@ -27,7 +27,8 @@ impl World {
         let inbox = tenant.inbox();
         let (contact, phone) = tenant.contact("Anna Kowalska");
         let sent = tenant.send_template(&inbox, &phone);
-        let service = tenant.owner.client.post("/v1/service-accounts", json!({"name": "of the world"})).expect(200);
+        let service =
+            tenant.owner.client.post("/v1/service-accounts", json!({"name": "of the world"})).expect(200);
         let service_account = text(&service, "id");
         let (api_key, _) = tenant.key_of(&service_account, json!({"name": "of the world"}));
         World {

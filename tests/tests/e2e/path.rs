@@ -107,7 +107,9 @@ fn a_message_goes_out_and_the_answer_comes_in() {
     }
     let told = receiver.wait_until("the reading of the template", WEBHOOK, |delivery| {
         let told = &delivery.event["data"]["message"];
-        delivery.kind() == "message.updated" && told["id"] == json!(message) && told["deliveryStatus"] == "read"
+        delivery.kind() == "message.updated"
+            && told["id"] == json!(message)
+            && told["deliveryStatus"] == "read"
     });
     assert_eq!(told.event["data"]["conversation"]["id"], json!(conversation));
     receiver.wait_until("the event of Anna's answer", WEBHOOK, |delivery| {
@@ -126,7 +128,8 @@ fn a_message_goes_out_and_the_answer_comes_in() {
 
 /// Statuses may be skipped between two looks, but never go back.
 fn assert_in_order(seen: &[String]) {
-    let rank = |status: &String| ["pending", "sent", "delivered", "read"].iter().position(|known| known == status);
+    let rank =
+        |status: &String| ["pending", "sent", "delivered", "read"].iter().position(|known| known == status);
     let ranks: Vec<Option<usize>> = seen.iter().map(rank).collect();
     assert!(ranks.iter().all(Option::is_some) && ranks.is_sorted(), "{seen:?}");
 }

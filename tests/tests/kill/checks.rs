@@ -53,7 +53,9 @@ impl Outcome {
                 assert!(twice.is_none(), "two contacts have one number: {contact}");
             }
             match page["nextPageToken"].as_str() {
-                Some(token) => query = format!("/v1/contacts?channels=whatsapp&pageSize=100&pageToken={token}"),
+                Some(token) => {
+                    query = format!("/v1/contacts?channels=whatsapp&pageSize=100&pageToken={token}")
+                }
                 None => return outcome,
             }
         }
@@ -111,7 +113,10 @@ pub fn nothing_was_sent_twice(app: &App, load: &Load, outcome: &Outcome) {
         sends.reverse();
         for send in sends {
             let reference = text(&send, "reference");
-            order.entry(format!("+{}", text(&send, "to").trim_start_matches('+'))).or_default().push(reference.clone());
+            order
+                .entry(format!("+{}", text(&send, "to").trim_start_matches('+')))
+                .or_default()
+                .push(reference.clone());
             assert!(sent.insert(reference.clone()), "{reference} was sent twice");
         }
     }
@@ -128,7 +133,8 @@ pub fn nothing_was_sent_twice(app: &App, load: &Load, outcome: &Outcome) {
         }
     }
     for (phone, references) in order {
-        let stored: Vec<String> = outcome.by_phone[&phone].iter().map(|message| text(message, "id")).collect();
+        let stored: Vec<String> =
+            outcome.by_phone[&phone].iter().map(|message| text(message, "id")).collect();
         let expected: Vec<&String> = stored.iter().filter(|id| sent.contains(*id)).collect();
         assert_eq!(references.iter().collect::<Vec<_>>(), expected, "out of order to {phone}");
     }
@@ -183,7 +189,8 @@ pub fn the_receiver_heard_of_everything(load: &Load, outcome: &Outcome) {
                 assert!(heard("contact.created", &id, ""), "contact.created of {id}");
             }
             Request::Customer { id, phone, .. } => {
-                let stored = outcome.by_phone[phone].iter().find(|message| message["channelMessageId"] == json!(id));
+                let stored =
+                    outcome.by_phone[phone].iter().find(|message| message["channelMessageId"] == json!(id));
                 let id = text(stored.unwrap(), "id");
                 let found = ids.keys().any(|(kind, subject, _)| kind == "message.created" && *subject == id);
                 assert!(found, "message.created of {id}");

@@ -34,10 +34,20 @@ impl Random {
 /// A request that is made until it has an answer.
 #[derive(Clone)]
 pub enum Request {
-    Send { key: String, inbox: Inbox, phone: String },
-    Contact { key: String },
+    Send {
+        key: String,
+        inbox: Inbox,
+        phone: String,
+    },
+    Contact {
+        key: String,
+    },
     /// Not repeated: the provider itself repeats its callback.
-    Customer { inbox: Inbox, phone: String, id: String },
+    Customer {
+        inbox: Inbox,
+        phone: String,
+        id: String,
+    },
 }
 
 /// A request with its answer.
@@ -70,8 +80,10 @@ impl Load {
         let tenant = Tenant::new(app);
         let receiver = Receiver::start();
         tenant.deliver_to(&receiver, &["contact.created", "message.created", "message.updated"]);
-        let send = |inbox: &Inbox, phone: &str| {
-            Request::Send { key: unique::word(), inbox: inbox.clone(), phone: phone.into() }
+        let send = |inbox: &Inbox, phone: &str| Request::Send {
+            key: unique::word(),
+            inbox: inbox.clone(),
+            phone: phone.into(),
         };
         let contact = |_: &Inbox, _: &str| Request::Contact { key: unique::word() };
         let customer = |inbox: &Inbox, phone: &str| Request::Customer {
@@ -140,7 +152,8 @@ impl Load {
     }
 
     pub fn summary(&self) -> String {
-        let count = |wanted: fn(&Request) -> bool| self.acknowledged.iter().filter(|a| wanted(&a.request)).count();
+        let count =
+            |wanted: fn(&Request) -> bool| self.acknowledged.iter().filter(|a| wanted(&a.request)).count();
         format!(
             "{} sends, {} contacts and {} customers' messages acknowledged",
             count(|request| matches!(request, Request::Send { .. })),

@@ -50,5 +50,7 @@ fn nothing_acknowledged_is_lost_and_nothing_is_sent_twice() {
 }
 
 fn number(variable: &str) -> Option<u64> {
-    std::env::var(variable).ok().map(|value| value.parse().unwrap_or_else(|_| panic!("{variable} is no number")))
+    std::env::var(variable)
+        .ok()
+        .map(|value| value.parse().unwrap_or_else(|_| panic!("{variable} is no number")))
 }

@@ -17,9 +17,7 @@ use http::HeaderMap;
 use http::request::Parts;
 
 /// A role in a tenant (contract section 2).
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     Owner,
@@ -206,7 +204,8 @@ pub fn operation(parts: &Parts) -> Result<&'static Operation> {
 }
 
 fn bearer(headers: &HeaderMap) -> Result<&str> {
-    let missing = || Problem::unauthorized("Send your API key or user token as Authorization: Bearer <token>.");
+    let missing =
+        || Problem::unauthorized("Send your API key or user token as Authorization: Bearer <token>.");
     let value = headers.get(http::header::AUTHORIZATION).ok_or_else(missing)?;
     let text = value.to_str().map_err(|_| missing())?;
     let (scheme, token) = text.split_once(' ').ok_or_else(missing)?;

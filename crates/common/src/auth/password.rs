@@ -10,7 +10,8 @@ const LANES: u32 = 1;
 
 /// A hash of no password anybody has: verifying against it takes the time of a real one, so that an
 /// unknown address answers as slowly as a wrong password.
-const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$ZkcoDTnfMtFpYdvLXC8vDVbZaKvXRFZkO1s6dkbpRNE";
+const NOBODY: &str =
+    "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$ZkcoDTnfMtFpYdvLXC8vDVbZaKvXRFZkO1s6dkbpRNE";
 
 fn argon2() -> Result<Argon2<'static>> {
     let params = Params::new(MEMORY_KIB, PASSES, LANES, None)

@@ -67,7 +67,9 @@ async fn outside_key() -> Result<Option<std::sync::Arc<PublicKey>>> {
     let key = Ed25519PublicKey::from_pem(&pem)
         .map(PublicKey::Ed25519)
         .or_else(|_| RS256PublicKey::from_pem(&pem).map(|key| PublicKey::Rs256(Box::new(key))))
-        .map_err(|_| Problem::internal("jwt_public_key is neither an Ed25519 nor an RSA public key in PEM"))?;
+        .map_err(|_| {
+            Problem::internal("jwt_public_key is neither an Ed25519 nor an RSA public key in PEM")
+        })?;
     let key = std::sync::Arc::new(key);
     OUTSIDE.set(Some(key.clone()));
     Ok(Some(key))
@@ -77,12 +79,16 @@ async fn outside_key() -> Result<Option<std::sync::Arc<PublicKey>>> {
 /// chooses between keys, and `none` chooses nothing.
 async fn claims(token: &str) -> Result<JWTClaims<Private>> {
     let header = Token::decode_metadata(token).map_err(|_| invalid())?;
-    let mut options =
-        VerificationOptions { time_tolerance: Some(Duration::from_secs(TOLERANCE_SECONDS)), ..Default::default() };
+    let mut options = VerificationOptions {
+        time_tolerance: Some(Duration::from_secs(TOLERANCE_SECONDS)),
+        ..Default::default()
+    };
     if header.algorithm() == "HS256" {
         options.allowed_issuers = Some(HashSet::from_strings(&[ISSUER]));
         let secret = settings::required("jwt_secret").await?;
-        return HS256Key::from_bytes(secret.as_bytes()).verify_token(token, Some(options)).map_err(|_| invalid());
+        return HS256Key::from_bytes(secret.as_bytes())
+            .verify_token(token, Some(options))
+            .map_err(|_| invalid());
     }
     let issuer = settings::get("jwt_issuer").await;
     let audience = settings::get("jwt_audience").await;
@@ -116,7 +122,8 @@ pub(super) async fn authenticate(token: &str) -> Result<Principal> {
     }
     let private = claims.custom;
     // Only an address that the provider has verified names a person.
-    let email = private.email.filter(|_| private.email_verified == Some(true)).map(|mail| mail.to_lowercase());
+    let email =
+        private.email.filter(|_| private.email_verified == Some(true)).map(|mail| mail.to_lowercase());
     let members = db::read(|db| {
         Ok(db.rows::<(String, String, String)>(FIND, params![claims.subject, email, private.tenant])?)
     })

@@ -51,7 +51,9 @@ fn what_is_not_signed_right_is_refused_and_not_stored() {
         Some(signature("another secret", body.as_bytes())),
         Some(good.replace("sha256=", "sha1=")),
         Some(good.replace("sha256=", "")),
-        Some(format!("{}0", &good[..good.len() - 1])).filter(|altered| *altered != good).or(Some("sha256=0".into())),
+        Some(format!("{}0", &good[..good.len() - 1]))
+            .filter(|altered| *altered != good)
+            .or(Some("sha256=0".into())),
         Some(signature(secret, format!("{body} ").as_bytes())),
     ];
     for signature in wrong {
@@ -101,7 +103,8 @@ fn a_batch_is_taken_in_by_the_providers_time() {
         "messages": [message(3, "third"), message(1, "first"), message(2, "second"), sticker],
     });
     assert_eq!(deliver(app, secret, &envelope(&inbox.phone_number_id, members)), 200);
-    let all = wait_for("four messages", SOON, || Some(texts(&tenant, &phone)).filter(|texts| texts.len() == 4));
+    let all =
+        wait_for("four messages", SOON, || Some(texts(&tenant, &phone)).filter(|texts| texts.len() == 4));
     assert_eq!(all, ["first", "second", "third", "unsupported"]);
     let contact = tenant.key.get("/v1/contacts").expect(200)["contacts"][0].clone();
     assert_eq!(contact["name"], "Anna");
@@ -159,8 +162,12 @@ fn a_status_of_another_tenants_message_changes_nothing() {
 #[test]
 fn the_handshake_echoes_the_challenge_of_who_knows_the_token() {
     let app = App::shared();
-    let Some(token) = known("FLOWNALLY_WHATSAPP_VERIFY_TOKEN", app.whatsapp_verify_token.as_ref()) else { return };
-    let path = |token: &str| format!("{}?hub.mode=subscribe&hub.verify_token={token}&hub.challenge=1158201444", whatsapp::CALLBACK);
+    let Some(token) = known("FLOWNALLY_WHATSAPP_VERIFY_TOKEN", app.whatsapp_verify_token.as_ref()) else {
+        return;
+    };
+    let path = |token: &str| {
+        format!("{}?hub.mode=subscribe&hub.verify_token={token}&hub.challenge=1158201444", whatsapp::CALLBACK)
+    };
     let echoed = app.client().get(&path(token));
     assert_eq!((echoed.status, echoed.body.as_slice()), (200, b"1158201444".as_slice()), "{echoed}");
     for wrong in ["", "guess"] {

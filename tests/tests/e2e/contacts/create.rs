@@ -68,7 +68,8 @@ fn two_at_once_with_one_number_make_one_contact() {
     let tenant = Tenant::new(App::shared());
     let request = json!({"phone": unique::phone()});
     let statuses: Vec<u16> = std::thread::scope(|scope| {
-        let posts: Vec<_> = (0..8).map(|_| scope.spawn(|| tenant.key.post("/v1/contacts", request.clone()).status)).collect();
+        let posts: Vec<_> =
+            (0..8).map(|_| scope.spawn(|| tenant.key.post("/v1/contacts", request.clone()).status)).collect();
         posts.into_iter().map(|post| post.join().unwrap()).collect()
     });
     assert_eq!(statuses.iter().filter(|status| **status == 201).count(), 1, "{statuses:?}");
@@ -92,7 +93,9 @@ fn every_wrong_field_is_named() {
 #[test]
 fn names_keep_every_character() {
     let tenant = Tenant::new(App::shared());
-    for name in ["Żółć \"quoted\" \\ back", "李小龍", "🧑‍🚀 emoji", "Robert'); DROP TABLE contacts;--", "a\u{0}b"] {
+    for name in
+        ["Żółć \"quoted\" \\ back", "李小龍", "🧑‍🚀 emoji", "Robert'); DROP TABLE contacts;--", "a\u{0}b"]
+    {
         let made = tenant.key.post("/v1/contacts", json!({"name": name})).expect(201);
         let read = tenant.key.get(&format!("/v1/contacts/{}", text(&made, "id"))).expect(200);
         assert_eq!(read["name"], json!(name));

@@ -26,7 +26,8 @@ fn an_empty_list_is_a_list() {
 
 #[test]
 fn newest_come_first_unless_ordered_otherwise() {
-    let tenant = with_contacts(&[json!({"name": "beta"}), json!({"name": "Alpha"}), json!({"name": "gamma"})]);
+    let tenant =
+        with_contacts(&[json!({"name": "beta"}), json!({"name": "Alpha"}), json!({"name": "gamma"})]);
     assert_eq!(names(&tenant, ""), ["gamma", "Alpha", "beta"]);
     assert_eq!(names(&tenant, "orderDirection=asc"), ["beta", "Alpha", "gamma"]);
     assert_eq!(names(&tenant, "orderBy=name&orderDirection=asc"), ["Alpha", "beta", "gamma"]);

@@ -41,7 +41,10 @@ fn a_wrong_name_changes_nothing() {
 fn an_unknown_contact_is_not_found() {
     let tenant = Tenant::new(App::shared());
     for id in ["con_01HV8Y5R5RFMS0TFK6PKF9H2S8", "nonsense", "con_%00", "..%2f", "1%20OR%201=1"] {
-        tenant.key.patch(&format!("/v1/contacts/{id}"), json!({"name": "Anna"})).problem(404, "contact_not_found");
+        tenant
+            .key
+            .patch(&format!("/v1/contacts/{id}"), json!({"name": "Anna"}))
+            .problem(404, "contact_not_found");
         tenant.key.get(&format!("/v1/contacts/{id}")).problem(404, "contact_not_found");
     }
 }

@@ -68,7 +68,10 @@ fn a_number_belongs_to_one_tenant() {
     let inbox = tenant.inbox();
     let refused = other.key.post("/v1/inboxes", whatsapp(&[&inbox.phone_number_id]));
     let refused = refused.problem(409, "inbox_already_connected").to_string();
-    assert!(!refused.contains(&tenant.id) && !refused.contains(&inbox.id), "tells nothing of the owner: {refused}");
+    assert!(
+        !refused.contains(&tenant.id) && !refused.contains(&inbox.id),
+        "tells nothing of the owner: {refused}"
+    );
     assert_eq!(other.key.get("/v1/inboxes").expect(200), json!({"inboxes": []}));
 }
 

@@ -51,7 +51,8 @@ fn sixteen_at_once_have_one_effect() {
     let once = tenant.key.once(&unique::word());
     let request = template_to(&inbox, &unique::phone());
     let answers: Vec<_> = std::thread::scope(|scope| {
-        let posts: Vec<_> = (0..16).map(|_| scope.spawn(|| once.post("/v1/messages", request.clone()))).collect();
+        let posts: Vec<_> =
+            (0..16).map(|_| scope.spawn(|| once.post("/v1/messages", request.clone()))).collect();
         posts.into_iter().map(|post| post.join().unwrap()).collect()
     });
     let mut ids: Vec<String> = Vec::new();
@@ -63,7 +64,10 @@ fn sixteen_at_once_have_one_effect() {
     }
     ids.dedup();
     assert_eq!(ids.len(), 1);
-    assert_eq!(answers.iter().filter(|a| a.status == 202 && a.header("idempotent-replay").is_empty()).count(), 1);
+    assert_eq!(
+        answers.iter().filter(|a| a.status == 202 && a.header("idempotent-replay").is_empty()).count(),
+        1
+    );
     tests::wait_for("the send", std::time::Duration::from_secs(5), || {
         (whatsapp::sends(&app.client(), &inbox).len() == 1).then_some(())
     });

@@ -15,7 +15,9 @@ fn sixteen_first_requests_at_an_empty_database() {
                     if number % 4 == 0 {
                         platform.get("/v1/contacts").problem(401, "auth_token_invalid");
                     }
-                    let made = platform.post("/platform/api/v1/accounts", json!({"name": unique::word()})).expect(200);
+                    let made = platform
+                        .post("/platform/api/v1/accounts", json!({"name": unique::word()}))
+                        .expect(200);
                     made["id"].as_i64().unwrap()
                 })
             })

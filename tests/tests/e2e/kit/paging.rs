@@ -22,7 +22,12 @@ fn walk(tenant: &Tenant, query: &str) -> Vec<String> {
 
 fn create(tenant: &Tenant, count: usize) -> BTreeSet<String> {
     (0..count)
-        .map(|number| text(&tenant.key.post("/v1/contacts", json!({"name": format!("{:03}", number % 50)})).expect(201), "id"))
+        .map(|number| {
+            text(
+                &tenant.key.post("/v1/contacts", json!({"name": format!("{:03}", number % 50)})).expect(201),
+                "id",
+            )
+        })
         .collect()
 }
 
@@ -53,7 +58,9 @@ fn a_walk_sees_every_row_once_while_others_come() {
 fn sizes_are_clamped() {
     let tenant = Tenant::new(App::shared());
     create(&tenant, 103);
-    let count = |query: &str| tenant.key.get(&format!("/v1/contacts{query}")).expect(200)["contacts"].as_array().unwrap().len();
+    let count = |query: &str| {
+        tenant.key.get(&format!("/v1/contacts{query}")).expect(200)["contacts"].as_array().unwrap().len()
+    };
     assert_eq!(count(""), 50);
     assert_eq!(count("?pageSize=100000"), 100);
     assert_eq!(count("?pageSize=1"), 1);
@@ -79,7 +86,11 @@ fn a_token_is_good_for_its_own_query_only() {
     let token = text(&page, "nextPageToken");
     tenant.key.get(&format!("/v1/contacts?pageSize=2&pageToken={token}")).expect(200);
     let refused = |tenant: &Tenant, query: &str| {
-        assert_eq!(tenant.key.get(&format!("/v1/contacts?{query}")).wrong_fields(400), ["pageToken"], "{query}");
+        assert_eq!(
+            tenant.key.get(&format!("/v1/contacts?{query}")).wrong_fields(400),
+            ["pageToken"],
+            "{query}"
+        );
     };
     refused(&other, &format!("pageToken={token}"));
     refused(&tenant, &format!("pageToken={token}&search=0"));

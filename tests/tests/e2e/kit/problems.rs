@@ -47,7 +47,9 @@ fn what_cannot_be_read_is_malformed() {
 #[test]
 fn a_body_of_another_kind_is_refused() {
     let tenant = Tenant::new(App::shared());
-    for kind in [None, Some("text/plain"), Some("application/x-www-form-urlencoded"), Some("application/jsonx")] {
+    for kind in
+        [None, Some("text/plain"), Some("application/x-www-form-urlencoded"), Some("application/jsonx")]
+    {
         post_raw(&tenant, kind, b"{}").problem(415, "request_media_type_unsupported");
     }
     for kind in ["application/json; charset=utf-8", "Application/JSON", "application/vnd.api+json"] {
@@ -100,7 +102,10 @@ fn every_answer_carries_a_request_id() {
 #[test]
 fn one_request_names_all_its_faults() {
     let tenant = Tenant::new(App::shared());
-    let problem = tenant.key.post(CONTACTS, json!({"name": "", "phone": "x"})).problem(422, "request_validation_failed");
+    let problem = tenant
+        .key
+        .post(CONTACTS, json!({"name": "", "phone": "x"}))
+        .problem(422, "request_validation_failed");
     insta::assert_json_snapshot!(problem["errors"], @r#"
     [
       {

@@ -130,7 +130,9 @@ fn the_things_of_another_tenant_do_not_exist() {
     let (contact, phone) = other.contact("Theirs");
     let conversation = text(&other.send_template(&theirs, &phone)["conversation"], "id");
     let send = |inbox: &str, recipient: Value| {
-        tenant.key.post("/v1/messages", json!({"inboxId": inbox, "recipient": recipient, "content": template()}))
+        tenant
+            .key
+            .post("/v1/messages", json!({"inboxId": inbox, "recipient": recipient, "content": template()}))
     };
     let to_contact = |id: &str| json!({"type": "contact", "contactId": id});
     send(&own.id, to_contact(&contact)).problem(404, "contact_not_found");

@@ -70,5 +70,8 @@ fn a_message_of_yesterday_opens_nothing() {
     let history = format!("/v1/conversations/{}/messages", text(&sent["conversation"], "id"));
     let messages = tenant.key.get(&history).expect(200);
     let written = text(&messages["messages"][1], "createdAt");
-    assert!(written.starts_with("2020-01-01T12:00:00."), "the provider's time counts, to its second: {written}");
+    assert!(
+        written.starts_with("2020-01-01T12:00:00."),
+        "the provider's time counts, to its second: {written}"
+    );
 }

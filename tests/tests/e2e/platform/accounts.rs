@@ -9,10 +9,14 @@ const ACCOUNTS: &str = "/platform/api/v1/accounts";
 fn an_account_is_made_read_changed_and_deleted() {
     let app = App::shared();
     let platform = app.platform();
-    let request = json!({"name": "Acme", "locale": "pl", "custom_attributes": {"plan": "gold"}, "unknown": true});
+    let request =
+        json!({"name": "Acme", "locale": "pl", "custom_attributes": {"plan": "gold"}, "unknown": true});
     let made = platform.post(ACCOUNTS, request).expect(200);
     let path = format!("{ACCOUNTS}/{}", made["id"]);
-    assert_eq!((&made["name"], &made["locale"], &made["status"]), (&json!("Acme"), &json!("pl"), &json!("active")));
+    assert_eq!(
+        (&made["name"], &made["locale"], &made["status"]),
+        (&json!("Acme"), &json!("pl"), &json!("active"))
+    );
     assert_eq!(platform.get(&path).expect(200), made);
     assert_eq!(platform.get(&format!("{path}/")).expect(200), made, "a slash at the end is ignored");
     assert_eq!(platform.get(&format!("{path}.json")).expect(200), made, "so is the suffix");

@@ -19,7 +19,8 @@ fn the_first_administrator_owns_the_account() {
     assert_eq!(role_of(app, &tenant, &tenant.person("owner")), "owner");
     let path = format!("/platform/api/v1/accounts/{}/account_users", tenant.account);
     let members = app.platform().get(&path).expect(200);
-    let roles: Vec<&str> = members.as_array().unwrap().iter().map(|member| member["role"].as_str().unwrap()).collect();
+    let roles: Vec<&str> =
+        members.as_array().unwrap().iter().map(|member| member["role"].as_str().unwrap()).collect();
     assert_eq!(roles, ["administrator", "administrator", "agent", "administrator"]);
 }
 
@@ -29,7 +30,8 @@ fn a_membership_is_changed_by_making_it_again() {
     let tenant = Tenant::new(app);
     let path = format!("/platform/api/v1/accounts/{}/account_users", tenant.account);
     let agent = tenant.agent();
-    let changed = app.platform().post(&path, json!({"user_id": agent.number, "role": "administrator"})).expect(200);
+    let changed =
+        app.platform().post(&path, json!({"user_id": agent.number, "role": "administrator"})).expect(200);
     assert_eq!(changed["role"], "administrator");
     assert_eq!(role_of(app, &tenant, agent), "admin");
     agent.client.get("/v1/webhooks").expect(200);

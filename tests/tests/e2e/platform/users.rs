@@ -9,7 +9,10 @@ const PASSWORD: &str = "Correct-horse-7-battery";
 
 fn user() -> Value {
     let email = format!("{}@Example.com", unique::word());
-    App::shared().platform().post(USERS, json!({"name": "Anna", "email": email, "password": PASSWORD})).expect(200)
+    App::shared()
+        .platform()
+        .post(USERS, json!({"name": "Anna", "email": email, "password": PASSWORD}))
+        .expect(200)
 }
 
 #[test]
@@ -40,10 +43,14 @@ fn a_known_address_answers_its_user_unchanged() {
 #[test]
 fn the_same_user_sixteen_times_at_once_is_one() {
     let platform = App::shared().platform();
-    let request = json!({"name": "Anna", "email": format!("{}@example.com", unique::word()), "password": PASSWORD});
+    let request =
+        json!({"name": "Anna", "email": format!("{}@example.com", unique::word()), "password": PASSWORD});
     let mut ids: Vec<i64> = std::thread::scope(|scope| {
-        let posts: Vec<_> =
-            (0..16).map(|_| scope.spawn(|| platform.post(USERS, request.clone()).expect(200)["id"].as_i64().unwrap())).collect();
+        let posts: Vec<_> = (0..16)
+            .map(|_| {
+                scope.spawn(|| platform.post(USERS, request.clone()).expect(200)["id"].as_i64().unwrap())
+            })
+            .collect();
         posts.into_iter().map(|post| post.join().unwrap()).collect()
     });
     ids.dedup();
@@ -55,11 +62,13 @@ fn weak_passwords_and_wrong_addresses_are_refused() {
     let platform = App::shared().platform();
     let email = || format!("{}@example.com", unique::word());
     for password in ["Ab1!", "alllower-1!", "ALLUPPER-1!", "NoDigits!!", "NoSpecial11"] {
-        let refused = platform.post(USERS, json!({"name": "x", "email": email(), "password": password})).expect(422);
+        let refused =
+            platform.post(USERS, json!({"name": "x", "email": email(), "password": password})).expect(422);
         assert_eq!(refused["attributes"], json!(["password"]), "{password}");
     }
     for email in ["", "nobody", "a@", "@b.example", "a b@example.com"] {
-        let refused = platform.post(USERS, json!({"name": "x", "email": email, "password": PASSWORD})).expect(422);
+        let refused =
+            platform.post(USERS, json!({"name": "x", "email": email, "password": PASSWORD})).expect(422);
         assert_eq!(refused["attributes"], json!(["email"]), "{email}");
     }
 }

@@ -44,7 +44,8 @@ fn a_service_account_is_made_listed_and_deleted() {
 fn a_key_is_shown_once_and_listed_without_its_text() {
     let tenant = Tenant::new(App::shared());
     let path = format!("/v1/service-accounts/{}/api-keys", tenant.service_account);
-    let made = tenant.owner.client.post(&path, json!({"name": "Frankfurt", "scopes": ["contact:list"]})).expect(200);
+    let made =
+        tenant.owner.client.post(&path, json!({"name": "Frankfurt", "scopes": ["contact:list"]})).expect(200);
     let plaintext = text(&made, "plaintextKey");
     assert!(plaintext.starts_with("fln_live_") && plaintext.len() == 52, "{plaintext}");
     assert!(plaintext.starts_with(&text(&made["apiKey"], "prefix")));
@@ -113,7 +114,8 @@ fn the_use_of_a_key_is_noted() {
     let path = format!("/v1/service-accounts/{}/api-keys", tenant.service_account);
     wait_for("lastUsedAt", std::time::Duration::from_secs(5), || {
         let listed = tenant.key.get(&path).expect(200);
-        let key = listed["apiKeys"].as_array().unwrap().iter().find(|key| key["id"] == json!(id)).unwrap().clone();
+        let key =
+            listed["apiKeys"].as_array().unwrap().iter().find(|key| key["id"] == json!(id)).unwrap().clone();
         key.get("lastUsedAt").cloned()
     });
 }
@@ -124,7 +126,8 @@ fn nobody_hands_out_more_than_they_have() {
     let admin = &tenant.admin().client;
     let refused = admin.post("/v1/service-accounts", json!({"name": "x", "role": "owner"}));
     assert_eq!(refused.status, 403, "{refused}");
-    let owned = tenant.owner.client.post("/v1/service-accounts", json!({"name": "x", "role": "owner"})).expect(200);
+    let owned =
+        tenant.owner.client.post("/v1/service-accounts", json!({"name": "x", "role": "owner"})).expect(200);
     let path = format!("/v1/service-accounts/{}/api-keys", text(&owned, "id"));
     let refused = admin.post(&path, json!({"name": "x"}));
     assert_eq!(refused.status, 403, "an admin cannot become owner by a key: {refused}");
@@ -143,7 +146,8 @@ fn roles_limit_keys() {
     let agent = tenant.key_as("agent");
     agent.get("/v1/contacts").expect(200);
     assert_eq!(agent.get("/v1/webhooks").status, 403);
-    let account = tenant.owner.client.post("/v1/service-accounts", json!({"name": "x", "role": "agent"})).expect(200);
+    let account =
+        tenant.owner.client.post("/v1/service-accounts", json!({"name": "x", "role": "agent"})).expect(200);
     let path = format!("/v1/service-accounts/{}/api-keys", text(&account, "id"));
     let wrong = tenant.owner.client.post(&path, json!({"name": "x", "scopes": ["webhook:read"]}));
     assert_eq!(wrong.wrong_fields(422), ["scopes[0]"]);

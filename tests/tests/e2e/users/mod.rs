@@ -33,7 +33,8 @@ fn a_person_signs_in_and_calls() {
     assert_eq!(text(&session, "tenantId"), tenant.id);
     let client = app.client().bearer(&text(&session, "token"));
     client.get("/v1/contacts").expect(200);
-    let upper = json!({"email": owner.email.to_uppercase(), "password": owner.password, "tenantId": tenant.id});
+    let upper =
+        json!({"email": owner.email.to_uppercase(), "password": owner.password, "tenantId": tenant.id});
     app.client().post(SESSIONS, upper).expect(201);
 }
 
@@ -111,7 +112,8 @@ fn a_locked_address_opens_again() {
     let app = App::shared();
     let tenant = Tenant::new(app);
     let person = tenant.person("agent");
-    let sign_in = |password: &str| app.client().post(SESSIONS, json!({"email": person.email, "password": password}));
+    let sign_in =
+        |password: &str| app.client().post(SESSIONS, json!({"email": person.email, "password": password}));
     let locked = (0..8).map(|_| sign_in("Wrong-horse-7-battery")).find(|answer| answer.status == 429);
     let seconds: u64 = locked.expect("the address is locked").header("retry-after").parse().unwrap();
     assert_eq!(sign_in(&person.password).status, 429, "the right password waits too");

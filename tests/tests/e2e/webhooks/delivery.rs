@@ -49,7 +49,8 @@ fn only_what_was_asked_for_is_delivered() {
     tenant.key.patch("/v1/webhooks", json!({"enabled": false})).expect(200);
     tenant.key.patch(&format!("/v1/contacts/{contact}"), json!({"name": "Cid"})).expect(200);
     std::thread::sleep(Duration::from_millis(500));
-    let kinds: Vec<String> = receiver.deliveries().iter().map(|delivery| delivery.kind().to_string()).collect();
+    let kinds: Vec<String> =
+        receiver.deliveries().iter().map(|delivery| delivery.kind().to_string()).collect();
     assert_eq!(kinds, ["contact.updated"]);
 }
 

@@ -30,12 +30,18 @@ fn settings_change_one_by_one() {
     let tenant = Tenant::new(App::shared());
     let url = "https://example.com/hooks/flownally";
     let made = tenant.key.patch("/v1/webhooks", json!({"url": url})).expect(200);
-    assert_eq!((&made["enabled"], &made["url"], &made["eventTypes"]), (&json!(false), &json!(url), &json!([])));
+    assert_eq!(
+        (&made["enabled"], &made["url"], &made["eventTypes"]),
+        (&json!(false), &json!(url), &json!([]))
+    );
     let types = json!({"eventTypes": ["message.created", "contact.created", "contact.created"]});
     let typed = tenant.key.patch("/v1/webhooks", types).expect(200);
     assert_eq!(typed["eventTypes"], json!(["contact.created", "message.created"]));
     let enabled = tenant.key.patch("/v1/webhooks", json!({"enabled": true})).expect(200);
-    assert_eq!((&enabled["enabled"], &enabled["url"], &enabled["id"]), (&json!(true), &json!(url), &made["id"]));
+    assert_eq!(
+        (&enabled["enabled"], &enabled["url"], &enabled["id"]),
+        (&json!(true), &json!(url), &made["id"])
+    );
     assert_eq!(enabled["eventTypes"], typed["eventTypes"]);
     assert_eq!(tenant.key.get("/v1/webhooks").expect(200), enabled);
 }
@@ -54,9 +60,18 @@ fn wrong_values_are_named() {
     let wrong = |body: Value| tenant.key.patch("/v1/webhooks", body).wrong_fields(422);
     assert_eq!(wrong(json!({"eventTypes": ["contact.created", "contact.exploded"]})), ["eventTypes[1]"]);
     for url in [
-        "", "nope", "ftp://example.com/", "http://example.com/", "https://10.0.0.1/", "https://169.254.169.254/",
-        "https://[fd00::1]/", "https://user:word@example.com/", "https://scheduler.spin.internal/internal/tick",
-        "http://scheduler.spin.internal/internal/tick", "https://0x7f.1/", "https://2130706433/",
+        "",
+        "nope",
+        "ftp://example.com/",
+        "http://example.com/",
+        "https://10.0.0.1/",
+        "https://169.254.169.254/",
+        "https://[fd00::1]/",
+        "https://user:word@example.com/",
+        "https://scheduler.spin.internal/internal/tick",
+        "http://scheduler.spin.internal/internal/tick",
+        "https://0x7f.1/",
+        "https://2130706433/",
     ] {
         if !(url.contains("0x7f") || url.contains("2130706433")) {
             assert_eq!(wrong(json!({"url": url})), ["url"], "{url}");
