@@ -195,30 +195,45 @@ pub fn text(value: &Value, name: &str) -> String {
     value[name].as_str().unwrap_or_else(|| panic!("no text {name} in {value}")).to_string()
 }
 
-/// Posts a JSON body without saying its length; gives the status. Our client always says it, so this
-/// writes the request by hand.
-pub fn post_chunked(app: &crate::App, client: &Client, path: &str, body: &[u8]) -> u16 {
+/// How a body is framed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Framing {
+    /// With its length said before.
+    Length,
+    /// In chunks, so that nobody knows its length before.
+    Chunks,
+}
+
+/// Posts a JSON body by hand and gives the status, also when the server answers and closes before it
+/// has read everything.
+pub fn post_large(client: &Client, path: &str, body: &[u8], framing: Framing) -> u16 {
     use std::io::{Read, Write};
-    let host = app.base.trim_start_matches("http://");
+    let host = client.base.trim_start_matches("http://");
     let mut stream = std::net::TcpStream::connect(host).unwrap();
     stream.set_read_timeout(Some(TIMEOUT)).unwrap();
     let mut head = format!("POST {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n");
     for (name, value) in &client.headers {
         head.push_str(&format!("{name}: {value}\r\n"));
     }
-    head.push_str("content-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n");
+    head.push_str("content-type: application/json\r\n");
+    match framing {
+        Framing::Length => head.push_str(&format!("content-length: {}\r\n\r\n", body.len())),
+        Framing::Chunks => head.push_str("transfer-encoding: chunked\r\n\r\n"),
+    }
     stream.write_all(head.as_bytes()).unwrap();
     for chunk in body.chunks(64 * 1024) {
-        // A server that has seen enough may close before everything is written.
-        let sent = stream
-            .write_all(format!("{:x}\r\n", chunk.len()).as_bytes())
-            .and_then(|()| stream.write_all(chunk))
-            .and_then(|()| stream.write_all(b"\r\n"));
-        if sent.is_err() {
+        let size = format!("{:x}\r\n", chunk.len());
+        let parts: &[&[u8]] = match framing {
+            Framing::Length => &[chunk],
+            Framing::Chunks => &[size.as_bytes(), chunk, b"\r\n"],
+        };
+        if parts.iter().any(|part| stream.write_all(part).is_err()) {
             break;
         }
     }
-    let _ = stream.write_all(b"0\r\n\r\n");
+    if framing == Framing::Chunks {
+        let _ = stream.write_all(b"0\r\n\r\n");
+    }
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer);
     let line = String::from_utf8_lossy(&answer);

@@ -35,11 +35,17 @@ fn matches(template: &str, path: &str) -> bool {
         && template.iter().zip(&path).all(|(t, p)| t == p || (t.starts_with('{') && !p.is_empty()))
 }
 
+/// What speaks the provider's language answers with the provider's errors, which are not documented here.
+const PROVIDER: &str = "/sandbox/whatsapp/v";
+
 /// Panics when an answer is not what the document promises. Paths and methods that it does not have
 /// are the business of the test that calls them.
 #[track_caller]
 pub fn check(method: &Method, path: &str, answer: &Answer) {
     let Some(operation) = operation(method, path) else { return };
+    if path.starts_with(PROVIDER) || is_absent(answer) {
+        return;
+    }
     let documented = &operation["responses"][answer.status.to_string()];
     assert!(documented.is_object(), "openapi.json does not document this status: {answer}");
     let Some(content) = documented.get("content").and_then(Value::as_object) else {
@@ -55,6 +61,11 @@ pub fn check(method: &Method, path: &str, answer: &Answer) {
             panic!("not as in openapi.json: {problems}\n{answer}");
         }
     }
+}
+
+/// Whether there is no such path: the sandbox, while it is off.
+fn is_absent(answer: &Answer) -> bool {
+    answer.status == 404 && String::from_utf8_lossy(&answer.body).contains("\"code\":\"route_not_found\"")
 }
 
 /// Validates a value under a schema of the document.

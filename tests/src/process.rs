@@ -3,6 +3,7 @@
 //! A test binary ends with `exit`, which drops no statics, and may be killed. So a shell stands
 //! between: it waits for its stdin, which closes with our end, then kills the server with SIGKILL and
 //! removes its data. The same way kills it on purpose, with the word `keep` to keep the data.
+//! `FLOWNALLY_TESTS_KEEP=1` keeps all data folders, with the servers' logs, below the temporary folder.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -23,7 +24,7 @@ server=$!
 read -r word
 kill -9 "$server" 2>/dev/null
 wait "$server" 2>/dev/null
-[ "$word" = keep ] || rm -rf "$data"
+[ "$word" = keep ] || [ -n "$KEEP" ] || rm -rf "$data"
 "#;
 
 static FOLDERS: AtomicU32 = AtomicU32::new(0);
@@ -112,6 +113,7 @@ fn launch(data: &Path, listen: &str, variables: &[(String, String)]) -> (Child, 
                 .iter()
                 .filter_map(|name| Some((*name, std::env::var(name).ok()?))),
         )
+        .env("KEEP", std::env::var_os("FLOWNALLY_TESTS_KEEP").unwrap_or_default())
         .envs(variables.iter().cloned())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

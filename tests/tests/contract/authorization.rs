@@ -181,7 +181,9 @@ fn things_of_another_tenant_are_as_absent_as_those_that_never_were() {
         assert_eq!(comparable(&of_foreign, &foreign), comparable(&of_missing, &missing), "{}", operation.id);
     }
     let foreign = &callers.foreign;
-    for (operation, ..) in of_tenants().into_iter().filter(|(operation, ..)| operation.method == http::Method::GET) {
+    for (operation, ..) in
+        of_tenants().into_iter().filter(|(operation, ..)| operation.method == http::Method::GET)
+    {
         call(&foreign.tenant.key, operation, foreign, &cases::path(operation, foreign)).expect(200);
     }
     let path = format!("/v1/service-accounts/{}/api-keys", foreign.service_account);

@@ -3,7 +3,7 @@
 use serde_json::json;
 use std::time::Duration;
 use tests::app::known;
-use tests::client::text;
+use tests::client::{Framing, post_large, text};
 use tests::whatsapp::{self, callback, envelope, inbound_text, now, signature};
 use tests::{App, Inbox, Tenant, unique, wait_for};
 
@@ -133,7 +133,8 @@ fn what_is_no_callback_is_refused() {
         assert!([200, 400].contains(&answer.status), "{body:?}: {answer}");
     }
     let huge = vec![b'x'; 5 * 1024 * 1024];
-    assert_eq!(callback(app, &huge, Some(&signature(secret, &huge))).status, 413);
+    let signed = app.client().with("x-hub-signature-256", &signature(secret, &huge));
+    assert_eq!(post_large(&signed, whatsapp::CALLBACK, &huge, Framing::Length), 413);
 }
 
 #[test]

@@ -18,7 +18,7 @@ fn what_is_present_changes_and_the_rest_stays() {
     expected["name"] = json!("Anna Nowak");
     expected["updatedAt"] = changed["updatedAt"].clone();
     assert_eq!(changed, expected);
-    assert!(text(&changed, "updatedAt") > text(&made, "updatedAt"));
+    assert!(text(&changed, "updatedAt") >= text(&made, "updatedAt"));
     assert_eq!(tenant.key.get(&path).expect(200), changed);
 
     assert_eq!(tenant.key.patch(&path, json!({})).expect(200), changed, "nothing asked, nothing changed");

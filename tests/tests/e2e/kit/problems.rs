@@ -2,6 +2,7 @@
 
 use http::Method;
 use serde_json::json;
+use tests::client::{Framing, post_large};
 use tests::{Answer, App, Tenant};
 
 const CONTACTS: &str = "/v1/contacts";
@@ -61,9 +62,9 @@ fn a_body_of_another_kind_is_refused() {
 fn a_large_body_is_refused_also_when_it_does_not_say_its_length() {
     let tenant = Tenant::new(App::shared());
     let body = format!("{{\"name\":\"{}\"}}", "x".repeat(2 * 1024 * 1024));
-    post_raw(&tenant, Some("application/json"), body.as_bytes()).problem(413, "request_too_large");
-    let chunked = tests::client::post_chunked(App::shared(), &tenant.key, CONTACTS, body.as_bytes());
-    assert_eq!(chunked, 413);
+    for framing in [Framing::Length, Framing::Chunks] {
+        assert_eq!(post_large(&tenant.key, CONTACTS, body.as_bytes(), framing), 413, "{framing:?}");
+    }
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! `POST /v1/auth/sessions`: how people sign in, and what their tokens may do.
 
+mod identity_provider;
+
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 use tests::client::text;
