@@ -32,18 +32,27 @@ impl App {
         static SHARED: OnceLock<App> = OnceLock::new();
         SHARED.get_or_init(|| match std::env::var("FLOWNALLY_BASE_URL") {
             Ok(base) => App::elsewhere(&base),
-            Err(_) => App::start(&[]),
+            Err(_) => App::start(&[], &statements()),
         })
     }
 
     /// A server of the test's own, to kill or to configure by `variables` (names as in `spin.toml`).
     /// `None`, said on stderr, when the suite runs against a server elsewhere.
     pub fn own(variables: &[(&str, &str)]) -> Option<App> {
+        App::own_with(variables, &statements())
+    }
+
+    /// Like [`App::own`], with SQLite driven as Spin does it: nothing may rely on the host's queue.
+    pub fn own_blocking() -> Option<App> {
+        App::own_with(&[], "blocking")
+    }
+
+    fn own_with(variables: &[(&str, &str)], statements: &str) -> Option<App> {
         if std::env::var_os("FLOWNALLY_BASE_URL").is_some() {
             eprintln!("FLOWNALLY_BASE_URL is set: a test that wants a server of its own does without");
             return None;
         }
-        Some(App::start(variables))
+        Some(App::start(variables, statements))
     }
 
     fn elsewhere(base: &str) -> App {
@@ -60,7 +69,7 @@ impl App {
         }
     }
 
-    fn start(variables: &[(&str, &str)]) -> App {
+    fn start(variables: &[(&str, &str)], statements: &str) -> App {
         let defaults = [
             ("platform_token", PLATFORM_TOKEN),
             ("tick_token", TICK_TOKEN),
@@ -76,7 +85,7 @@ impl App {
             .chain(variables)
             .map(|(name, value)| (format!("SPIN_VARIABLE_{}", name.to_uppercase()), (*value).to_string()))
             .collect();
-        let process = Process::start(&variables);
+        let process = Process::start(&variables, statements);
         App {
             base: process.base.clone(),
             platform_token: PLATFORM_TOKEN.into(),
@@ -107,6 +116,11 @@ impl App {
     pub fn process(&mut self) -> &mut Process {
         self.process.as_mut().expect("the server runs elsewhere")
     }
+}
+
+/// How the servers of a run drive SQLite: `FLOWNALLY_STATEMENTS`, else the host's default.
+fn statements() -> String {
+    std::env::var("FLOWNALLY_STATEMENTS").unwrap_or_else(|_| "queued".into())
 }
 
 /// A secret, or a note on stderr about which variable would have enabled the test.

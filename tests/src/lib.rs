@@ -18,6 +18,8 @@
 //!   one of `FLOWNALLY_TICK_TOKEN`, `FLOWNALLY_JWT_SECRET` and `FLOWNALLY_WHATSAPP_APP_SECRET`, or a
 //!   server of their own, say so and pass when they cannot have it. `FLOWNALLY_RECEIVER_PORT` fixes
 //!   the port of the webhook receiver.
+//!
+//! `FLOWNALLY_STATEMENTS=blocking` runs everything with SQLite driven as Spin drives it.
 
 pub mod app;
 pub mod client;

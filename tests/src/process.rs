@@ -36,13 +36,21 @@ pub struct Process {
     pub data: PathBuf,
     /// `http://127.0.0.1:PORT`
     pub base: String,
+    options: Options,
+}
+
+/// How a server is started.
+#[derive(Clone, Debug)]
+struct Options {
     variables: Vec<(String, String)>,
+    statements: String,
 }
 
 impl Process {
     /// Starts the host with `variables` (`SPIN_VARIABLE_…`) on a free port and an empty data folder. The
-    /// clock ticks there, unless `variables` name another `TICK_AUTHORITY`.
-    pub fn start(variables: &[(String, String)]) -> Self {
+    /// clock ticks there, unless `variables` name another `TICK_AUTHORITY`. `statements` is how SQLite is
+    /// driven: `queued`, or `blocking` as in Spin.
+    pub fn start(variables: &[(String, String)], statements: &str) -> Self {
         let number = FOLDERS.fetch_add(1, Ordering::Relaxed);
         let name = format!("flownally-tests-{}-{number}", std::process::id());
         let data = std::env::temp_dir().join(name);
@@ -50,8 +58,9 @@ impl Process {
         let listen = free_address();
         let mut all = vec![("SPIN_VARIABLE_TICK_AUTHORITY".to_string(), listen.clone())];
         all.extend_from_slice(variables);
-        let (guard, stdin, base) = launch(&data, &listen, &all);
-        Process { guard, stdin: Some(stdin), data, base, variables: all }
+        let options = Options { variables: all, statements: statements.to_string() };
+        let (guard, stdin, base) = launch(&data, &listen, &options);
+        Process { guard, stdin: Some(stdin), data, base, options }
     }
 
     /// Kills the server with SIGKILL; its data stay.
@@ -66,7 +75,7 @@ impl Process {
     pub fn start_again(&mut self) {
         assert!(self.stdin.is_none(), "kill it first");
         let listen = self.base.trim_start_matches("http://").to_string();
-        let (guard, stdin, base) = launch(&self.data, &listen, &self.variables);
+        let (guard, stdin, base) = launch(&self.data, &listen, &self.options);
         assert_eq!(base, self.base);
         (self.guard, self.stdin) = (guard, Some(stdin));
     }
@@ -92,14 +101,14 @@ fn free_address() -> String {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
 }
 
-fn launch(data: &Path, listen: &str, variables: &[(String, String)]) -> (Child, ChildStdin, String) {
+fn launch(data: &Path, listen: &str, options: &Options) -> (Child, ChildStdin, String) {
     let stderr = std::fs::File::options().create(true).append(true).open(data.join("log")).unwrap();
     let mut command = Command::new("sh");
     command
         .args(["-c", GUARD, "sh"])
         .arg(data)
         .arg(host())
-        .args(["--listen", listen, "--from"])
+        .args(["--listen", listen, "--statements", &options.statements, "--from"])
         .arg(repository().join("spin.toml"))
         .arg("--data")
         .arg(data)
@@ -114,7 +123,7 @@ fn launch(data: &Path, listen: &str, variables: &[(String, String)]) -> (Child, 
                 .filter_map(|name| Some((*name, std::env::var(name).ok()?))),
         )
         .env("KEEP", std::env::var_os("FLOWNALLY_TESTS_KEEP").unwrap_or_default())
-        .envs(variables.iter().cloned())
+        .envs(options.variables.iter().cloned())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(stderr);

@@ -258,14 +258,13 @@ pub async fn read<T>(body: impl Fn(&Db<'_>) -> Result<T>) -> Result<T> {
     migrated().await?;
     let mut patience = Patience::new();
     loop {
-        match with_connection(|db| Ok(body(db))).await? {
-            Err(problem) if problem.cause.as_deref() == Some(LOCKED) => {
-                if !patience.wait().await {
-                    return Err(problem);
-                }
-            }
-            done => return done,
+        match with_connection(|db| Ok(body(db))).await {
+            Ok(Err(problem)) if problem.cause.as_deref() == Some(LOCKED) => {}
+            Ok(done) => return done,
+            Err(Error::Busy) => {}
+            Err(error) => return Err(error.into()),
         }
+        patience.wait().await?;
     }
 }
 
@@ -281,20 +280,15 @@ async fn transaction<T>(body: impl FnOnce(&Db<'_>) -> Result<T>) -> Result<T> {
     let mut body = Some(body);
     let mut patience = Patience::new();
     loop {
-        let attempt = with_connection(|db| match db.run("BEGIN IMMEDIATE", &[]) {
-            Ok(()) => Ok(body.take().map(|body| finish(db, body(db)))),
-            Err(Error::Busy) => Ok(None),
-            Err(error) => Err(error),
-        })
-        .await?;
-        match attempt {
-            Some(done) => return done,
-            None if body.is_none() => return Err(Problem::internal("a transaction ran twice")),
-            None => {
-                if !patience.wait().await {
-                    return Err(Error::Busy.into());
-                }
-            }
+        let attempt = with_connection(|db| {
+            db.run("BEGIN IMMEDIATE", &[])?;
+            Ok(body.take().map(|body| finish(db, body(db))))
+        });
+        match attempt.await {
+            Ok(Some(done)) => return done,
+            Ok(None) => return Err(Problem::internal("a transaction ran twice")),
+            Err(Error::Busy) => patience.wait().await?,
+            Err(error) => return Err(error.into()),
         }
     }
 }
@@ -326,8 +320,8 @@ thread_local! {
     static BROKEN: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Checks the connection out, runs `body`, and puts it back.
-async fn with_connection<T>(body: impl FnOnce(&Db<'_>) -> Result<T, Error>) -> Result<T> {
+/// Checks the connection out, runs `body`, and puts it back. Opening one can find the database locked too.
+async fn with_connection<T>(body: impl FnOnce(&Db<'_>) -> Result<T, Error>) -> Result<T, Error> {
     let connection = match CONNECTION.take() {
         Some(connection) => connection,
         None => open().await?,
@@ -336,12 +330,12 @@ async fn with_connection<T>(body: impl FnOnce(&Db<'_>) -> Result<T, Error>) -> R
     if !BROKEN.replace(false) {
         CONNECTION.replace(Some(connection));
     }
-    Ok(result?)
+    result
 }
 
-async fn open() -> Result<spin::Connection> {
+async fn open() -> Result<spin::Connection, Error> {
     let full = settings::get("sqlite_synchronous").await.as_deref() == Some("full");
-    let connection = spin::Connection::open("default").map_err(Error::from)?;
+    let connection = spin::Connection::open("default")?;
     let db = Db { connection: &connection };
     db.run("PRAGMA busy_timeout = 0", &[])?;
     db.run("PRAGMA foreign_keys = ON", &[])?;
@@ -358,20 +352,14 @@ async fn migrated() -> Result<()> {
     }
     let mut patience = Patience::new();
     loop {
-        let known = with_connection(|db| match db.row::<(i64,)>(migrations::VERSION, &[]) {
-            Ok(found) => Ok(Ok(found.map_or(0, |(version,)| version))),
-            Err(Error::Other(text)) if text.contains("no such table") => Ok(Ok(0)),
-            Err(error) => Ok(Err(error)),
-        })
-        .await?;
-        match known {
+        match with_connection(version).await {
             Ok(version) if version == migrations::latest() => break,
             Ok(version) if version > migrations::latest() => {
                 return Err(Problem::internal(format!(
                     "the database is at version {version}, newer than this program"
                 )));
             }
-            Ok(_) => match with_connection(|db| Ok(db.run("PRAGMA journal_mode = WAL", &[]))).await? {
+            Ok(_) => match with_connection(|db| db.run("PRAGMA journal_mode = WAL", &[])).await {
                 Ok(()) => transaction(migrations::apply).await?,
                 Err(Error::Busy) => {}
                 Err(error) => return Err(error.into()),
@@ -379,12 +367,19 @@ async fn migrated() -> Result<()> {
             Err(Error::Busy) => {}
             Err(error) => return Err(error.into()),
         }
-        if !patience.wait().await {
-            return Err(Error::Busy.into());
-        }
+        patience.wait().await?;
     }
     MIGRATED.set(true);
     Ok(())
+}
+
+/// The version of the schema; 0 for an empty database.
+fn version(db: &Db<'_>) -> Result<i64, Error> {
+    match db.row::<(i64,)>(migrations::VERSION, &[]) {
+        Ok(found) => Ok(found.map_or(0, |(version,)| version)),
+        Err(Error::Other(text)) if text.contains("no such table") => Ok(0),
+        Err(error) => Err(error),
+    }
 }
 
 /// Short awaited sleeps that grow a little and differ, until the deadline.
@@ -398,10 +393,10 @@ impl Patience {
         Patience { since: time::Timestamp::now(), tries: 0 }
     }
 
-    /// Waits and says whether to try again.
-    async fn wait(&mut self) -> bool {
+    /// Waits before another try, or says that it took too long.
+    async fn wait(&mut self) -> Result<()> {
         if time::Timestamp::now() > self.since.after(limits::DATABASE_BUSY) {
-            return false;
+            return Err(Error::Busy.into());
         }
         self.tries = self.tries.wrapping_add(1);
         let spread = self.tries.wrapping_mul(7) % 11;
@@ -409,7 +404,7 @@ impl Patience {
             .saturating_add(spread.saturating_mul(60))
             .saturating_add(self.tries.min(20).saturating_mul(20));
         time::sleep(Duration::from_micros(micros)).await;
-        true
+        Ok(())
     }
 }
 

@@ -1,5 +1,6 @@
 //! What all operations have in common.
 
+mod concurrency;
 mod idempotency;
 mod migrations;
 mod paging;
