@@ -52,15 +52,31 @@ pub fn check(method: &Method, path: &str, answer: &Answer) {
         assert!(answer.body.is_empty(), "openapi.json documents no body: {answer}");
         return;
     };
+    check_code(documented, answer);
     let kind = answer.header("content-type").split(';').next().unwrap_or_default();
     let media =
         content.get(kind).unwrap_or_else(|| panic!("openapi.json does not document {kind:?}: {answer}"));
     // What is not made from a type, such as the document itself, has no schema of its own.
-    if kind.ends_with("json") && media["schema"].get("$ref").is_some() {
-        if let Err(problems) = validate(&media["schema"], &answer.json()) {
-            panic!("not as in openapi.json: {problems}\n{answer}");
-        }
+    if kind.ends_with("json")
+        && media["schema"].get("$ref").is_some()
+        && let Err(problems) = validate(&media["schema"], &answer.json())
+    {
+        panic!("not as in openapi.json: {problems}\n{answer}");
     }
+}
+
+/// A problem's code must be among those documented for its status.
+#[track_caller]
+fn check_code(documented: &Value, answer: &Answer) {
+    if answer.header("content-type") != "application/problem+json" {
+        return;
+    }
+    let problem = answer.json();
+    let code = problem["code"].as_str().unwrap_or_default();
+    // These name the scope: one line stands for all of them.
+    let code = if code.starts_with("auth_authz_") { "auth_authz_denied" } else { code };
+    let listed = documented["description"].as_str().unwrap_or_default().contains(&format!("`{code}`"));
+    assert!(listed, "openapi.json does not document this code: {answer}");
 }
 
 /// Whether there is no such path: the sandbox, while it is off.

@@ -256,7 +256,7 @@ impl Db<'_> {
 /// `body` may run again when the database was locked, as it is for a moment after a crash.
 pub async fn read<T>(body: impl Fn(&Db<'_>) -> Result<T>) -> Result<T> {
     migrated().await?;
-    let mut patience = Patience::new();
+    let mut patience = Patience::default();
     loop {
         match with_connection(|db| Ok(body(db))).await {
             Ok(Err(problem)) if problem.cause.as_deref() == Some(LOCKED) => {}
@@ -278,7 +278,7 @@ pub async fn write<T>(body: impl FnOnce(&Db<'_>) -> Result<T>) -> Result<T> {
 
 async fn transaction<T>(body: impl FnOnce(&Db<'_>) -> Result<T>) -> Result<T> {
     let mut body = Some(body);
-    let mut patience = Patience::new();
+    let mut patience = Patience::default();
     loop {
         let attempt = with_connection(|db| {
             db.run("BEGIN IMMEDIATE", &[])?;
@@ -350,7 +350,7 @@ async fn migrated() -> Result<()> {
     if MIGRATED.get() {
         return Ok(());
     }
-    let mut patience = Patience::new();
+    let mut patience = Patience::default();
     loop {
         match with_connection(version).await {
             Ok(version) if version == migrations::latest() => break,
@@ -383,19 +383,17 @@ fn version(db: &Db<'_>) -> Result<i64, Error> {
 }
 
 /// Short awaited sleeps that grow a little and differ, until the deadline.
+#[derive(Default)]
 struct Patience {
-    since: time::Timestamp,
+    since: Option<time::Timestamp>,
     tries: u64,
 }
 
 impl Patience {
-    fn new() -> Self {
-        Patience { since: time::Timestamp::now(), tries: 0 }
-    }
-
     /// Waits before another try, or says that it took too long.
     async fn wait(&mut self) -> Result<()> {
-        if time::Timestamp::now() > self.since.after(limits::DATABASE_BUSY) {
+        let now = time::Timestamp::now();
+        if now > self.since.get_or_insert(now).after(limits::DATABASE_BUSY) {
             return Err(Error::Busy.into());
         }
         self.tries = self.tries.wrapping_add(1);

@@ -7,11 +7,13 @@
 use crate::{Problem, background, chatwoot, id, limits};
 #[doc(hidden)]
 pub use axum::Router;
+use axum::body::Body;
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use http_body_util::BodyExt;
-use spin_sdk::http::FromRequest;
 use spin_sdk::wasip3::http::types;
+use spin_sdk::wasip3::http_compat::IncomingRequestBody;
 use spin_sdk::wasip3::{wit_future, wit_stream};
 use std::future::Future;
 use std::pin::Pin;
@@ -55,7 +57,7 @@ struct Context {
 
 /// Serves one request.
 pub async fn handle(router: Router, request: types::Request) -> Result<types::Response, types::ErrorCode> {
-    let Ok(request) = spin_sdk::http::Request::from_request(request) else {
+    let Some(request) = receive(request) else {
         let context = Context::new("/", &HeaderMap::new());
         let problem = Problem::malformed("The request line or a header cannot be read.");
         return send(finish(problem.into_response(), &context).await, false).await;
@@ -72,13 +74,31 @@ pub async fn handle(router: Router, request: types::Request) -> Result<types::Re
     sent
 }
 
+/// The request as the router takes it. Each getter is a host call: scheme and authority, which nothing here
+/// looks at, and the body of methods that have none, are left where they are.
+fn receive(request: types::Request) -> Option<http::Request<Body>> {
+    let method = http::Method::try_from(request.get_method()).ok()?;
+    let path = request.get_path_with_query().unwrap_or_else(|| "/".into());
+    let mut received = http::Request::new(Body::empty());
+    *received.uri_mut() = http::Uri::try_from(path).ok()?;
+    for (name, value) in request.get_headers().copy_all() {
+        let name = HeaderName::try_from(name).ok()?;
+        received.headers_mut().append(name, HeaderValue::from_maybe_shared(Bytes::from(value)).ok()?);
+    }
+    if method != http::Method::GET && method != http::Method::HEAD {
+        *received.body_mut() = Body::new(IncomingRequestBody::new(request).ok()?);
+    }
+    *received.method_mut() = method;
+    Some(received)
+}
+
 impl Context {
     fn new(path: &str, headers: &HeaderMap) -> Self {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let given = text("x-request-id").filter(|id| {
             !id.is_empty() && id.len() <= limits::REQUEST_ID_CHARS && id.bytes().all(|b| b.is_ascii_graphic())
         });
-        let request_id = given.map_or_else(id::ulid, str::to_string);
+        let request_id = given.map_or_else(id::request, str::to_string);
         Context {
             path: path.to_string(),
             trace_id: text("traceparent")

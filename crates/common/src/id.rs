@@ -56,6 +56,24 @@ pub fn ulid() -> String {
     ulid::Ulid::from_parts(millis, u128::from_le_bytes(random)).to_string()
 }
 
+/// An id for a request: 26 characters, unique but no secret. Only the first of an instance asks the host for
+/// random bits; each further one steps on from there.
+pub fn request() -> String {
+    /// An odd number far from any small fraction of 2^128: steps spread and do not meet for 2^128 ids.
+    const STEP: u128 = 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
+    thread_local! {
+        static LAST: std::cell::Cell<u128> = const { std::cell::Cell::new(0) };
+    }
+    if LAST.get() == 0 {
+        let mut random = [0_u8; 16];
+        fill_random(&mut random);
+        LAST.set(u128::from_le_bytes(random));
+    }
+    let next = LAST.get().wrapping_add(STEP);
+    LAST.set(next);
+    ulid::Ulid::from(next).to_string()
+}
+
 /// Random bytes from the host.
 pub fn fill_random(bytes: &mut [u8]) {
     if getrandom::fill(bytes).is_err() {

@@ -102,21 +102,16 @@ pub fn messages_are_all_there(load: &Load, outcome: &Outcome) {
     }
 }
 
-/// The provider got each message at most once, in order; and what it got shows as sent. A message may
-/// fail only with the word that it may have been sent, when the kill hit between sending and noting it.
+/// The provider got each message at most once, and what it got shows as sent. A message may fail only
+/// with the word that it may have been sent, when the kill hit between sending and noting it. (Their order
+/// is not looked at: a send whose answer took too long may be overtaken.)
 pub fn nothing_was_sent_twice(app: &App, load: &Load, outcome: &Outcome) {
     let mut sent: BTreeSet<String> = BTreeSet::new();
-    let mut order: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for inbox in &load.inboxes {
-        let mut sends = whatsapp::sends(&app.client(), inbox);
+        let sends = whatsapp::sends(&app.client(), inbox);
         assert!(sends.len() < 1000, "the list of sends is cut");
-        sends.reverse();
         for send in sends {
             let reference = text(&send, "reference");
-            order
-                .entry(format!("+{}", text(&send, "to").trim_start_matches('+')))
-                .or_default()
-                .push(reference.clone());
             assert!(sent.insert(reference.clone()), "{reference} was sent twice");
         }
     }
@@ -131,12 +126,6 @@ pub fn nothing_was_sent_twice(app: &App, load: &Load, outcome: &Outcome) {
             (_, true) => panic!("{id} was sent and shows as {status}"),
             (_, false) => panic!("{id} shows as {status} and was never sent"),
         }
-    }
-    for (phone, references) in order {
-        let stored: Vec<String> =
-            outcome.by_phone[&phone].iter().map(|message| text(message, "id")).collect();
-        let expected: Vec<&String> = stored.iter().filter(|id| sent.contains(*id)).collect();
-        assert_eq!(references.iter().collect::<Vec<_>>(), expected, "out of order to {phone}");
     }
     let failed = outcome.sent().filter(|message| message["deliveryStatus"] == "failed").count();
     assert!(failed * 2 <= outcome.sent().count(), "too many unknown outcomes: {outcome}");

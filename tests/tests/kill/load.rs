@@ -111,7 +111,7 @@ impl Load {
     /// New connections, and now and then a new inbox.
     pub fn prepare(&mut self, round: u64) {
         self.tenant.key = self.tenant.key.clone().apart();
-        if round % ROUNDS_AN_INBOX == 0 {
+        if round.is_multiple_of(ROUNDS_AN_INBOX) {
             self.inboxes.push(self.tenant.inbox());
         }
         for worker in &mut self.workers {

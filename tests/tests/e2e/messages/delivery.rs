@@ -9,6 +9,8 @@ use tests::{App, Inbox, Tenant, unique, wait_for, whatsapp};
 
 /// Includes the retries of refused sends.
 const SETTLED: Duration = Duration::from_secs(20);
+/// A send without an answer is given up after 15 seconds.
+const GIVEN_UP: Duration = Duration::from_secs(17);
 
 struct Sent {
     tenant: Tenant,
@@ -128,4 +130,15 @@ fn statuses_in_any_order_end_in_read() {
             (message["deliveryStatus"] == "read").then_some(())
         });
     }
+}
+
+#[test]
+fn a_lost_answer_is_learnt_from_the_status_and_nothing_is_sent_again() {
+    // The sandbox accepts, and answers when nobody waits for it any more.
+    let sent = send_to("0999");
+    let read = sent.wait("read");
+    assert!(read.get("channelMessageId").is_some());
+    std::thread::sleep(GIVEN_UP);
+    assert_eq!(sent.provider_got(), 1);
+    assert_eq!(sent.message()["deliveryStatus"], "read");
 }
