@@ -285,8 +285,8 @@ CREATE TABLE jobs (
   payload    TEXT,                                   -- JSON
   due_at     INTEGER,
   attempts   INTEGER NOT NULL DEFAULT 0,             -- claims so far; also the fence of a lease
-  running    INTEGER NOT NULL DEFAULT 0,             -- claimed, and no end of it recorded yet
-  broken_off INTEGER NOT NULL DEFAULT 0,             -- the claim before this one never recorded its end
+  running    INTEGER NOT NULL DEFAULT 0,             -- its effect has begun, and no end of it is recorded yet
+  broken_off INTEGER NOT NULL DEFAULT 0,             -- as `running` was when it was claimed last
   created_at INTEGER NOT NULL,
   last_error TEXT
 ) STRICT;

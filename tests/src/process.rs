@@ -21,6 +21,7 @@ data=$1; shift
 trap '' INT TERM HUP
 "$@" &
 server=$!
+exec >&-
 read -r word
 kill -9 "$server" 2>/dev/null
 wait "$server" 2>/dev/null

@@ -171,4 +171,17 @@ impl Receiver {
     pub fn wait_for(&self, kind: &str, deadline: Duration) -> Delivery {
         self.wait_until(&format!("the event {kind}"), deadline, |delivery| delivery.kind() == kind)
     }
+
+    /// Waits until nothing has come for a while, or until the deadline.
+    pub fn wait_until_quiet(&self, quiet: Duration, deadline: Duration) {
+        let began = Instant::now();
+        let mut before = (lock(&self.inner.deliveries).len(), Instant::now());
+        while before.1.elapsed() < quiet && began.elapsed() < deadline {
+            std::thread::sleep(quiet / 10);
+            let count = lock(&self.inner.deliveries).len();
+            if count != before.0 {
+                before = (count, Instant::now());
+            }
+        }
+    }
 }

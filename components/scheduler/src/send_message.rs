@@ -1,8 +1,8 @@
 //! Sending a message to its provider (channels sections 2 and 8).
 //!
-//! No provider has an idempotency key, so a request whose answer is lost is not sent again: the claim of
-//! the job is the mark that it may have left. What happened then is learnt from a status that carries our
-//! message id, or, when none comes, a person decides.
+//! No provider has an idempotency key, so a request whose answer is lost is not sent again: the job is marked
+//! right before the request leaves, and a marked job that comes back may have been sent. What happened then is
+//! learnt from a status that carries our message id, or, when none comes, a person decides.
 
 use crate::run::{self, Turn, again_in, backoff};
 use common::outbound::{self, Deadlines, SendError};
@@ -37,7 +37,7 @@ pub async fn run(job: &Job) -> Result<Turn> {
         return end(job, |_| Ok(())).await;
     }
     if job.broken_off {
-        // The last worker died between its claim and the answer: nobody knows whether it was sent.
+        // The last worker died between the request and its answer: nobody knows whether it was sent.
         return unknown(job, "the worker stopped before the provider answered").await;
     }
     if Timestamp::now() > outbound.accepted_at.after(STALE) {
@@ -58,7 +58,11 @@ pub async fn run(job: &Job) -> Result<Turn> {
                 .await;
             }
         };
-    match outbound::send(request, deadlines().await).await {
+    let deadlines = deadlines().await;
+    if !db::write(|db| jobs::begin(db, job)).await? {
+        return Ok(Turn::Lost);
+    }
+    match outbound::send(request, deadlines).await {
         Ok(answer) => {
             let result = whatsapp::read_answer(answer.status().as_u16(), answer.headers(), answer.body());
             settle(job, &outbound, result).await

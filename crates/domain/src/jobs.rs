@@ -52,7 +52,7 @@ pub struct Job {
     pub payload: Option<String>,
     /// Claims so far, this one included.
     pub attempts: i64,
-    /// The claim before this one never recorded its end: its effect may have happened.
+    /// A worker before this one began the effect and never recorded its end: it may have happened.
     pub broken_off: bool,
     pub created_at: Timestamp,
 }
@@ -106,7 +106,7 @@ pub fn waiting(db: &Db<'_>, now: Timestamp) -> Result<Vec<(String, i64, i64)>> {
 }
 
 const CLAIM: &str = "
-    UPDATE jobs SET due_at = ?1, attempts = attempts + 1, broken_off = running, running = 1
+    UPDATE jobs SET due_at = ?1, attempts = attempts + 1, broken_off = running
      WHERE seq IN (
        WITH RECURSIVE tenant (id) AS (
          SELECT min(tenant_id) FROM jobs WHERE due_at IS NOT NULL
@@ -121,6 +121,15 @@ const CLAIM: &str = "
 /// Claims at most `limit` due jobs for `lease`, at most `per_tenant` of one tenant.
 pub fn claim(db: &Db<'_>, now: Timestamp, lease: Duration, limit: u32, per_tenant: u32) -> Result<Vec<Job>> {
     Ok(db.rows(CLAIM, params![now.after(lease), now, per_tenant, limit])?)
+}
+
+/// Notes that an effect which must not happen twice begins now; `false` when the lease was lost. A worker that
+/// dies before this has done nothing, and the job is simply claimed again.
+pub fn begin(db: &Db<'_>, job: &Job) -> Result<bool> {
+    Ok(db.touches(
+        "UPDATE jobs SET running = 1 WHERE seq = ? AND attempts = ? RETURNING 1",
+        params![job.seq, job.attempts],
+    )?)
 }
 
 /// Ends a job: `false` when the lease was lost, and then nothing may be recorded.

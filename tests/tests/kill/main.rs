@@ -15,6 +15,11 @@ const LONGEST_ROUND_MS: u64 = 150;
 /// Leases of jobs, and how long an unknown outcome is waited for: short, so that the test is.
 const LEASE_MS: &str = "1500";
 const OUTCOME_WAIT_MS: &str = "3000";
+/// After so many rounds the server gets time to work off what is left: a long run shall look for faults,
+/// not pile up work.
+const ROUNDS_A_STRETCH: u64 = 50;
+/// Nothing came for so long: the work is done. Longer than a lease.
+const QUIET: Duration = Duration::from_secs(3);
 /// All that is left after the last round is done within this time, and a little more for each round.
 const SETTLED: Duration = Duration::from_secs(60);
 const SETTLED_A_ROUND: Duration = Duration::from_millis(1000);
@@ -37,6 +42,9 @@ fn nothing_acknowledged_is_lost_and_nothing_is_sent_twice() {
             app.process().kill();
         });
         app.process().start_again();
+        if (round + 1).is_multiple_of(ROUNDS_A_STRETCH) {
+            load.receiver.wait_until_quiet(QUIET, SETTLED);
+        }
     }
     load.finish_open_requests();
     println!("{} after {:?}", load.summary(), began.elapsed());
