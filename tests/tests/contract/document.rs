@@ -31,7 +31,7 @@ fn the_committed_document_is_fresh() {
     let committed = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(
         committed == made,
-        "openapi.json is stale. Make it again with: UPDATE_OPENAPI=1 cargo test -p tests --test contract fresh"
+        "openapi.json is stale. Make it again with: UPDATE_OPENAPI=1 FLOWNALLY_TESTS=e2e scripts/test fresh"
     );
 }
 
