@@ -284,7 +284,8 @@ CREATE TABLE jobs (
   subject    TEXT    NOT NULL,                       -- what it is about: msg_, evt_, callback seq
   payload    TEXT,                                   -- JSON
   due_at     INTEGER,
-  attempts   INTEGER NOT NULL DEFAULT 0,             -- claims so far; also the fence of a lease
+  attempts   INTEGER NOT NULL DEFAULT 0,             -- claims so far, those of killed workers too: the fence of a lease
+  failures   INTEGER NOT NULL DEFAULT 0,             -- tries that were recorded as failed: what retries are counted by
   running    INTEGER NOT NULL DEFAULT 0,             -- its effect has begun, and no end of it is recorded yet
   broken_off INTEGER NOT NULL DEFAULT 0,             -- as `running` was when it was claimed last
   created_at INTEGER NOT NULL,

@@ -66,7 +66,7 @@ async fn record(job: &Job, target: &Target, outcome: Result<u16, String>, durati
         Err(why) => (None, Some(why)),
     };
     let kind = event_type(job);
-    let next_at = error.as_ref().and_then(|_| next_attempt(job.attempts));
+    let next_at = error.as_ref().and_then(|_| next_attempt(job.number()));
     db::write(|db| {
         let (own, turn) = match (next_at, &error) {
             (Some(due), Some(error)) => (jobs::retry(db, job, due, error)?, Turn::Again),
@@ -79,7 +79,7 @@ async fn record(job: &Job, target: &Target, outcome: Result<u16, String>, durati
             event: &job.subject,
             kind: &kind,
             url: &target.url,
-            number: job.attempts,
+            number: job.number(),
             succeeded: error.is_none(),
             response_status: status,
             error: error.as_deref(),

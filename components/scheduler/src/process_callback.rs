@@ -55,9 +55,7 @@ pub async fn run(job: &Job) -> Result<Turn> {
             }
         }
         if unmatched && may_wait {
-            let due = now.after(Duration::from_secs(
-                1_u64.saturating_mul(u64::try_from(job.attempts).unwrap_or(1)).min(60),
-            ));
+            let due = now.after(Duration::from_secs(u64::try_from(job.number()).unwrap_or(1).min(60)));
             let own = jobs::retry(db, job, due, "a status names a message that is not known yet")?;
             return if own { Ok(Turn::Again) } else { Err(lost()) };
         }

@@ -186,7 +186,7 @@ async fn work(job: &Job) -> Turn {
                 tenant = job.tenant,
                 problem = problem
             );
-            again_in(job, backoff(job.attempts), &problem.to_string()).await.unwrap_or(Turn::Lost)
+            again_in(job, backoff(job.number()), &problem.to_string()).await.unwrap_or(Turn::Lost)
         }
     }
 }
@@ -198,9 +198,10 @@ pub async fn again_in(job: &Job, wait: Duration, why: &str) -> Result<Turn> {
     Ok(if own { Turn::Again } else { Turn::Lost })
 }
 
-/// Exponential with full jitter: base 2 s, at most 5 min (channels section 8.3).
-pub fn backoff(attempts: i64) -> Duration {
-    let doublings = u32::try_from(attempts.clamp(1, 9)).unwrap_or(9);
+/// The wait after the try of this number: exponential with full jitter, base 2 s, at most 5 min (channels
+/// section 8.3).
+pub fn backoff(number: i64) -> Duration {
+    let doublings = u32::try_from(number.clamp(1, 9)).unwrap_or(9);
     let ceiling = 1000_u64.saturating_mul(2_u64.saturating_pow(doublings)).min(300_000);
     let mut random = [0_u8; 8];
     common::id::fill_random(&mut random);
@@ -214,9 +215,9 @@ mod tests {
 
     #[test]
     fn backoff_grows_and_stays_within_five_minutes() {
-        for attempts in 0..20 {
-            let wait = backoff(attempts);
-            let ceiling = 1000 * 2_u64.pow(u32::try_from(attempts.clamp(1, 9)).unwrap());
+        for number in 0_i64..20 {
+            let wait = backoff(number);
+            let ceiling = 1000 * 2_u64.pow(u32::try_from(number.clamp(1, 9)).unwrap());
             assert!(
                 wait >= Duration::from_millis(100) && wait <= Duration::from_millis(ceiling.min(300_000))
             );

@@ -67,7 +67,7 @@ pub async fn run(job: &Job) -> Result<Turn> {
             let result = whatsapp::read_answer(answer.status().as_u16(), answer.headers(), answer.body());
             settle(job, &outbound, result).await
         }
-        Err(SendError::NotSent(why)) => retry(job, backoff(job.attempts), &why).await,
+        Err(SendError::NotSent(why)) => retry(job, backoff(job.number()), &why).await,
         Err(SendError::Unknown(why)) => unknown(job, &why).await,
     }
 }
@@ -96,9 +96,9 @@ async fn refused(job: &Job, outbound: &Outbound, failure: &Failure) -> Result<Tu
     );
     match failure.class {
         RetryClass::Never | RetryClass::OtherWay => fail(job, &failure.code, failure.public_reason).await,
-        RetryClass::Retry if job.attempts >= TRIES => fail(job, &failure.code, failure.public_reason).await,
+        RetryClass::Retry if job.number() >= TRIES => fail(job, &failure.code, failure.public_reason).await,
         RetryClass::Retry | RetryClass::Throttled => {
-            let wait = failure.retry_after.unwrap_or_else(|| backoff(job.attempts));
+            let wait = failure.retry_after.unwrap_or_else(|| backoff(job.number()));
             again_in(job, wait, &failure.code).await
         }
         RetryClass::Alert => {
@@ -119,7 +119,7 @@ async fn refused(job: &Job, outbound: &Outbound, failure: &Failure) -> Result<Tu
 /// The provider was not reached: as with a temporary failure.
 async fn retry(job: &Job, wait: Duration, why: &str) -> Result<Turn> {
     common::log!("provider not reached", message = job.subject, why = why);
-    if job.attempts >= TRIES {
+    if job.number() >= TRIES {
         return fail(job, "unreachable", "The channel could not be reached. Try again later.").await;
     }
     again_in(job, wait, why).await

@@ -50,8 +50,11 @@ pub struct Job {
     pub lane: Option<String>,
     pub subject: String,
     pub payload: Option<String>,
-    /// Claims so far, this one included.
+    /// Claims so far, this one included, and those of killed workers: the fence of the lease, and nothing
+    /// to count tries by.
     pub attempts: i64,
+    /// Tries that were recorded as failed.
+    pub failures: i64,
     /// A worker before this one began the effect and never recorded its end: it may have happened.
     pub broken_off: bool,
     pub created_at: Timestamp,
@@ -67,9 +70,17 @@ impl FromRow for Job {
             subject: row.take()?,
             payload: row.take()?,
             attempts: row.take()?,
+            failures: row.take()?,
             broken_off: row.take()?,
             created_at: row.take()?,
         })
+    }
+}
+
+impl Job {
+    /// The number of the try under way, from 1.
+    pub fn number(&self) -> i64 {
+        self.failures.saturating_add(1)
     }
 }
 
@@ -116,7 +127,7 @@ const CLAIM: &str = "
        SELECT job.seq FROM tenant JOIN jobs job ON job.seq IN (
            SELECT seq FROM jobs WHERE tenant_id = tenant.id AND due_at <= ?2 ORDER BY due_at LIMIT ?3)
         ORDER BY job.due_at LIMIT ?4)
-    RETURNING seq, tenant_id, kind, lane, subject, payload, attempts, broken_off, created_at";
+    RETURNING seq, tenant_id, kind, lane, subject, payload, attempts, failures, broken_off, created_at";
 
 /// Claims at most `limit` due jobs for `lease`, at most `per_tenant` of one tenant.
 pub fn claim(db: &Db<'_>, now: Timestamp, lease: Duration, limit: u32, per_tenant: u32) -> Result<Vec<Job>> {
@@ -155,7 +166,7 @@ pub fn finish(db: &Db<'_>, job: &Job) -> Result<bool> {
 pub fn retry(db: &Db<'_>, job: &Job, due_at: Timestamp, error: &str) -> Result<bool> {
     let error: String = error.chars().take(500).collect();
     Ok(db.touches(
-        "UPDATE jobs SET due_at = ?, running = 0, last_error = ? WHERE seq = ? AND attempts = ? RETURNING 1",
+        "UPDATE jobs SET due_at = ?, running = 0, failures = failures + 1, last_error = ? WHERE seq = ? AND attempts = ? RETURNING 1",
         params![due_at, error, job.seq, job.attempts],
     )?)
 }

@@ -66,22 +66,25 @@ impl Outcome {
     }
 }
 
-/// Between two looks: longer than a lease and the wait for an unknown outcome.
-const QUIET: Duration = Duration::from_secs(6);
+/// Between two looks.
+const PAUSE: Duration = Duration::from_secs(4);
 
-/// Waits until no message is pending and nothing has changed for a while. The clock ticks meanwhile.
-pub fn settle(load: &Load, limit: Duration) -> Outcome {
+/// Waits until no job is left, no message is pending and nothing has changed since the last look. The
+/// clock ticks meanwhile.
+pub fn settle(app: &App, load: &Load, limit: Duration) -> Outcome {
+    let internal = app.internal().expect("a server of our own");
     let began = Instant::now();
-    let mut before = (0, String::new());
+    let mut before = String::new();
     loop {
-        std::thread::sleep(QUIET);
+        std::thread::sleep(PAUSE);
+        let waiting = internal.post("/internal/tick", json!({})).expect(200)["waiting"].clone();
         let outcome = Outcome::read(load);
-        let now = (load.receiver.deliveries().len(), outcome.to_string());
-        let waiting = outcome.sent().filter(|message| message["deliveryStatus"] == "pending").count();
-        if waiting == 0 && now == before {
+        let now = outcome.to_string();
+        let pending = outcome.sent().filter(|message| message["deliveryStatus"] == "pending").count();
+        if waiting == json!([]) && pending == 0 && now == before {
             return outcome;
         }
-        assert!(began.elapsed() < limit, "after {limit:?}: {outcome}, and the receiver has {}", now.0);
+        assert!(began.elapsed() < limit, "after {limit:?}: {outcome}, and still waiting: {waiting}");
         before = now;
     }
 }

@@ -12,17 +12,18 @@ use tests::App;
 
 /// The kill comes this long after the load began, at most.
 const LONGEST_ROUND_MS: u64 = 150;
-/// Leases of jobs, and how long an unknown outcome is waited for: short, so that the test is.
-const LEASE_MS: &str = "1500";
+/// Leases of jobs, and how long an unknown outcome is waited for: short, so that the test is. Deadlines are
+/// half a lease: a busy machine must not miss them by itself.
+const LEASE_MS: &str = "6000";
 const OUTCOME_WAIT_MS: &str = "3000";
 /// After so many rounds the server gets time to work off what is left: a long run shall look for faults,
 /// not pile up work.
 const ROUNDS_A_STRETCH: u64 = 50;
 /// Nothing came for so long: the work is done. Longer than a lease.
-const QUIET: Duration = Duration::from_secs(3);
-/// All that is left after the last round is done within this time, and a little more for each round.
-const SETTLED: Duration = Duration::from_secs(60);
-const SETTLED_A_ROUND: Duration = Duration::from_millis(1000);
+const QUIET: Duration = Duration::from_secs(8);
+/// All that is left after a stretch is done within this time; a webhook delivery that failed twice is tried
+/// again after five minutes.
+const SETTLED: Duration = Duration::from_secs(420);
 
 #[test]
 fn nothing_acknowledged_is_lost_and_nothing_is_sent_twice() {
@@ -48,8 +49,7 @@ fn nothing_acknowledged_is_lost_and_nothing_is_sent_twice() {
     }
     load.finish_open_requests();
     println!("{} after {:?}", load.summary(), began.elapsed());
-    let limit = SETTLED + SETTLED_A_ROUND * u32::try_from(rounds).unwrap();
-    let outcome = checks::settle(&load, limit);
+    let outcome = checks::settle(&app, &load, SETTLED);
     checks::messages_are_all_there(&load, &outcome);
     checks::nothing_was_sent_twice(&app, &load, &outcome);
     checks::customers_messages_are_there_once(&load, &outcome);
