@@ -186,7 +186,11 @@ async fn work(job: &Job) -> Turn {
                 tenant = job.tenant,
                 problem = problem
             );
-            again_in(job, backoff(job.number()), &problem.to_string()).await.unwrap_or(Turn::Lost)
+            let due = Timestamp::now().after(backoff(job.number()));
+            match db::write(|db| jobs::put_back(db, job, due, &problem.to_string())).await {
+                Ok(true) => Turn::Again,
+                Ok(false) | Err(_) => Turn::Lost,
+            }
         }
     }
 }

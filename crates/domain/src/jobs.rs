@@ -162,7 +162,17 @@ pub fn finish(db: &Db<'_>, job: &Job) -> Result<bool> {
     Ok(own)
 }
 
-/// Puts a job back for a later try; `error` is for operators.
+/// Puts a job back after an error of our own, which may have come after its effect: what was begun stays
+/// marked as begun, so that an effect which must not happen twice does not.
+pub fn put_back(db: &Db<'_>, job: &Job, due_at: Timestamp, error: &str) -> Result<bool> {
+    let error: String = error.chars().take(500).collect();
+    Ok(db.touches(
+        "UPDATE jobs SET due_at = ?, failures = failures + 1, last_error = ? WHERE seq = ? AND attempts = ? RETURNING 1",
+        params![due_at, error, job.seq, job.attempts],
+    )?)
+}
+
+/// Puts a job back for a later try after an effect that is known not to have happened; `error` is for operators.
 pub fn retry(db: &Db<'_>, job: &Job, due_at: Timestamp, error: &str) -> Result<bool> {
     let error: String = error.chars().take(500).collect();
     Ok(db.touches(

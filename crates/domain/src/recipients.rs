@@ -148,7 +148,11 @@ pub(crate) fn resolve(
         (None, Some(inbox)) => {
             Err(Problem::invalid("inboxId", format!("there is no inbox with the id {inbox}")))
         }
-        (None, None) => on_only_inbox(db, tenant, recipient, found.route),
+        // Once more with its id, which reads what this person and that inbox know of each other.
+        (None, None) => {
+            let inbox = only_inbox(db, tenant, recipient, &found.route.channel)?;
+            resolve(db, tenant, recipient, Some(&inbox), now)
+        }
     }
 }
 
@@ -238,16 +242,16 @@ fn at_address(
 
 /// The tenant's only inbox of a channel is meant where a contact is addressed; a bare address must name
 /// one (contract section 5).
-fn on_only_inbox(db: &Db<'_>, tenant: &str, recipient: &MessageRecipient, route: Route) -> Result<Route> {
+fn only_inbox(db: &Db<'_>, tenant: &str, recipient: &MessageRecipient, channel: &str) -> Result<String> {
     if matches!(recipient, MessageRecipient::Channel { .. }) {
         return Err(inbox_required());
     }
-    let inboxes = db.rows::<(i64, String)>(
-        "SELECT seq, id FROM inboxes WHERE tenant_id = ? AND channel = ? AND deleted_at IS NULL LIMIT 2",
-        params![tenant, route.channel],
+    let inboxes = db.rows::<(String,)>(
+        "SELECT id FROM inboxes WHERE tenant_id = ? AND channel = ? AND deleted_at IS NULL LIMIT 2",
+        params![tenant, channel],
     )?;
-    match <[(i64, String); 1]>::try_from(inboxes) {
-        Ok([(inbox_seq, inbox_id)]) => Ok(Route { inbox_seq, inbox_id, ..route }),
+    match <[(String,); 1]>::try_from(inboxes) {
+        Ok([(only,)]) => Ok(only),
         Err(_) => Err(inbox_required()),
     }
 }
