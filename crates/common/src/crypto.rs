@@ -1,4 +1,5 @@
-//! Small cryptography: SHA-256, HMAC, and sealing of secrets that the database must keep readable.
+//! Small cryptography: SHA-256, HMAC, sealing of secrets that the database must keep readable, and signing of
+//! links that we check ourselves.
 //!
 //! A sealed text is `v1.` + base64 of nonce and ciphertext of XChaCha20-Poly1305. The key is the
 //! variable `encryption_key` (base64 of 32 bytes); during a rotation texts sealed with
@@ -6,7 +7,7 @@
 
 use crate::{Problem, Result, id, settings};
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use hmac::{Hmac, Mac};
@@ -18,6 +19,20 @@ const VERSION: &str = "v1.";
 
 pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
+}
+
+/// SHA-256 of what comes in pieces.
+#[derive(Clone, Debug, Default)]
+pub struct Hasher(Sha256);
+
+impl Hasher {
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    pub fn finish(self) -> [u8; 32] {
+        self.0.finalize().into()
+    }
 }
 
 /// HMAC-SHA256; any key length.
@@ -103,6 +118,48 @@ impl Sealer {
     }
 }
 
+/// Signs texts for ourselves, such as links that expire. Each purpose has a key of its own, derived from
+/// `encryption_key`; what was signed with `encryption_key_previous` is still accepted.
+#[derive(Clone)]
+pub struct Signer {
+    /// The current one first.
+    keys: Vec<[u8; 32]>,
+}
+
+impl std::fmt::Debug for Signer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Signer")
+    }
+}
+
+impl Signer {
+    /// From the variables `encryption_key` and, where set, `encryption_key_previous`.
+    pub async fn from_settings(purpose: &str) -> Result<Self> {
+        let mut keys = vec![settings::required("encryption_key").await?];
+        keys.extend(settings::get("encryption_key_previous").await);
+        Ok(Self::new(purpose, &keys))
+    }
+
+    /// From the keys as they are set, the current one first.
+    pub fn new(purpose: &str, keys: &[String]) -> Self {
+        let derive =
+            |key: &String| hmac_sha256(key.trim().as_bytes(), &[b"signing key: ", purpose.as_bytes()]);
+        Signer { keys: keys.iter().map(derive).collect() }
+    }
+
+    /// 43 URL-safe characters.
+    pub fn sign(&self, text: &str) -> String {
+        let key = self.keys.first().copied().unwrap_or_default();
+        URL_SAFE_NO_PAD.encode(hmac_sha256(&key, &[text.as_bytes()]))
+    }
+
+    /// Whether the signature is of this text, by whichever key.
+    pub fn verify(&self, text: &str, signature: &str) -> bool {
+        let Ok(given) = URL_SAFE_NO_PAD.decode(signature) else { return false };
+        self.keys.iter().any(|key| equal(&hmac_sha256(key, &[text.as_bytes()]), &given))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -122,6 +179,26 @@ mod tests {
         assert!(Sealer::new(&[key(3)]).unwrap().open("token", &sealed).is_err());
         assert!(new.open("token", "v1.AAAA").is_err());
         assert!(Sealer::new(&["short".into()]).is_err());
+    }
+
+    #[test]
+    fn signatures_hold_for_one_text_and_purpose_and_over_a_rotation() {
+        let old = Signer::new("links", &[key(1)]);
+        let signature = old.sign("a/b/1");
+        assert_eq!(signature.len(), 43);
+        let new = Signer::new("links", &[key(2), key(1)]);
+        assert!(new.verify("a/b/1", &signature) && !new.verify("a/b/2", &signature));
+        assert!(new.verify("a/b/1", &new.sign("a/b/1")) && !old.verify("a/b/1", &new.sign("a/b/1")));
+        assert!(!Signer::new("other", &[key(1)]).verify("a/b/1", &signature));
+        assert!(!new.verify("a/b/1", "") && !new.verify("a/b/1", "not base64!"));
+    }
+
+    #[test]
+    fn pieces_hash_like_the_whole() {
+        let mut hasher = Hasher::default();
+        hasher.update(b"ab");
+        hasher.update(b"c");
+        assert_eq!(hasher.finish(), sha256(b"abc"));
     }
 
     #[test]

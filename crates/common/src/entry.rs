@@ -4,20 +4,23 @@
 //! leave in two packets, Spin does not set TCP_NODELAY, the client's delayed ACK waits, and every
 //! keep-alive request costs 44 ms. With it they leave together: 0.15 ms.
 
-use crate::{Problem, background, chatwoot, id, limits};
+use crate::{Problem, background, chatwoot, id, limits, time};
 #[doc(hidden)]
 pub use axum::Router;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use futures::future::{Either, select};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use http_body_util::BodyExt;
 use spin_sdk::wasip3::http::types;
 use spin_sdk::wasip3::http_compat::IncomingRequestBody;
 use spin_sdk::wasip3::{wit_future, wit_stream};
+use spin_sdk::wit_bindgen::{StreamResult, StreamWriter};
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::Poll;
+use std::time::Duration;
 use tower::ServiceExt;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -132,8 +135,28 @@ fn is_traceparent(text: &str) -> bool {
 struct Finished {
     status: StatusCode,
     headers: HeaderMap,
-    body: Vec<u8>,
+    body: Payload,
 }
+
+enum Payload {
+    Whole(Vec<u8>),
+    /// Written piece by piece as it comes, each within this time.
+    Stream(Body, Duration),
+}
+
+/// Marks a response whose body is written as it comes: events without end, large files. Without it the body is
+/// collected first. `Content-Length` is the handler's own to set, where it knows it. An error of the body breaks
+/// the connection: the caller must not take a part for the whole.
+///
+/// An empty piece goes nowhere, but finds out whether the client is still there: nothing else tells. When it is not,
+/// the body is dropped.
+#[derive(Clone, Copy, Debug)]
+pub struct Streamed;
+
+/// How long a client of a [`Streamed`] body may take nothing before it is cut off, where
+/// [`limits::BODY_STALL`] does not fit. It holds one of its instance's places meanwhile.
+#[derive(Clone, Copy, Debug)]
+pub struct Stall(pub Duration);
 
 /// Collects the body, writes a problem's document, sets the headers that every answer has.
 async fn finish(response: Response, context: &Context) -> Finished {
@@ -164,14 +187,18 @@ async fn finish(response: Response, context: &Context) -> Finished {
                 ("application/problem+json", problem.document(&context.path, &trace_id))
             };
             parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
-            body
+            Payload::Whole(body)
+        }
+        None if parts.extensions.remove::<Streamed>().is_some() => {
+            let stall = parts.extensions.remove::<Stall>().map_or(limits::BODY_STALL, |Stall(stall)| stall);
+            Payload::Stream(body, stall)
         }
         None => match body.collect().await {
-            Ok(body) => body.to_bytes().into(),
+            Ok(body) => Payload::Whole(body.to_bytes().into()),
             Err(error) => {
                 crate::log!("answer body failed", path = context.path, error = error);
                 parts.status = StatusCode::INTERNAL_SERVER_ERROR;
-                Vec::new()
+                Payload::Whole(Vec::new())
             }
         },
     };
@@ -182,20 +209,24 @@ async fn finish(response: Response, context: &Context) -> Finished {
 /// Builds the response, its body's first write already under way.
 async fn send(answer: Finished, head_only: bool) -> Result<types::Response, types::ErrorCode> {
     let no_body = answer.status == StatusCode::NO_CONTENT || answer.status == StatusCode::NOT_MODIFIED;
+    let length = match &answer.body {
+        Payload::Whole(bytes) => Some(bytes.len()),
+        Payload::Stream(..) => None,
+    };
     let mut list: Vec<(String, Vec<u8>)> = answer
         .headers
         .iter()
-        .filter(|(name, _)| *name != header::CONTENT_LENGTH || head_only)
+        .filter(|(name, _)| *name != header::CONTENT_LENGTH || head_only || length.is_none())
         .map(|(name, value)| (name.as_str().to_string(), value.as_bytes().to_vec()))
         .collect();
-    if !no_body && !head_only {
-        list.push(("content-length".into(), answer.body.len().to_string().into_bytes()));
+    if let (false, false, Some(length)) = (no_body, head_only, length) {
+        list.push(("content-length".into(), length.to_string().into_bytes()));
     }
     let headers = types::Fields::from_list(&list)
         .map_err(|error| types::ErrorCode::InternalError(Some(format!("response headers: {error:?}"))))?;
     let (done, trailers) = wit_future::new::<Result<Option<types::Trailers>, types::ErrorCode>>(|| Ok(None));
     let status = answer.status.as_u16();
-    if no_body || head_only || answer.body.is_empty() {
+    if no_body || head_only || length == Some(0) {
         let (response, _) = types::Response::new(headers, None, trailers);
         let _ = response.set_status_code(status);
         background::spawn(async move {
@@ -207,17 +238,52 @@ async fn send(answer: Finished, head_only: bool) -> Result<types::Response, type
     let (response, _) = types::Response::new(headers, Some(reader), trailers);
     let _ = response.set_status_code(status);
     let mut write: Pin<Box<dyn Future<Output = ()>>> = Box::pin(async move {
-        let _ = writer.write_all(answer.body).await;
+        let mut end = Ok(None);
+        match answer.body {
+            Payload::Whole(bytes) => drop(writer.write_all(bytes).await),
+            Payload::Stream(mut body, stall) => {
+                while let Some(frame) = body.frame().await {
+                    let bytes = match frame.map(|frame| frame.into_data()) {
+                        Ok(Ok(bytes)) => bytes,
+                        Ok(Err(_trailers)) => continue,
+                        Err(error) => {
+                            crate::log!("answer body broke off", error = error);
+                            end = Err(types::ErrorCode::InternalError(None));
+                            break;
+                        }
+                    };
+                    if !write_piece(&mut writer, bytes.into(), stall).await {
+                        break;
+                    }
+                }
+            }
+        }
         drop(writer);
-        let _ = done.write(Ok(None)).await;
+        let _ = done.write(end).await;
     });
-    std::future::poll_fn(|context| {
-        let _ = write.as_mut().poll(context);
-        Poll::Ready(())
-    })
-    .await;
-    background::spawn(write);
+    let written = std::future::poll_fn(|context| Poll::Ready(write.as_mut().poll(context).is_ready())).await;
+    if !written {
+        background::spawn(write);
+    }
     Ok(response)
+}
+
+/// Writes a piece of a body, or asks with an empty one whether anybody reads; `false` when the client is gone or
+/// takes nothing for too long.
+async fn write_piece(writer: &mut StreamWriter<u8>, piece: Vec<u8>, stall: Duration) -> bool {
+    let mut write = writer.write(piece);
+    loop {
+        // The clock is asked only when the client does not take it at once.
+        let written = match select(pin!(write), pin!(time::sleep(stall))).await {
+            Either::Left((written, _)) => written,
+            Either::Right(_) => return false,
+        };
+        match written {
+            (StreamResult::Complete(_), rest) if rest.remaining() > 0 => write = writer.write_buf(rest),
+            (StreamResult::Complete(_), _) => return true,
+            (StreamResult::Dropped | StreamResult::Cancelled, _) => return false,
+        }
+    }
 }
 
 #[cfg(test)]

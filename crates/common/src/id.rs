@@ -19,6 +19,9 @@ pub enum Kind {
     WebhookAttempt,
     SigningKey,
     Event,
+    Reaction,
+    Media,
+    Team,
 }
 
 impl Kind {
@@ -39,6 +42,9 @@ impl Kind {
             Kind::WebhookAttempt => "wha_",
             Kind::SigningKey => "whsk_",
             Kind::Event => "evt_",
+            Kind::Reaction => "rct_",
+            Kind::Media => "mda_",
+            Kind::Team => "team_",
         }
     }
 }
@@ -54,6 +60,20 @@ pub fn ulid() -> String {
     fill_random(&mut random);
     let millis = u64::try_from(Timestamp::now().millis()).unwrap_or_default();
     ulid::Ulid::from_parts(millis, u128::from_le_bytes(random)).to_string()
+}
+
+/// A new ULID in the form of a UUID: for APIs whose ids look so.
+pub fn ulid_uuid() -> String {
+    uuid_of(&ulid())
+}
+
+/// The ULID of an id, in the form of a UUID; the id itself where it has none.
+pub fn uuid_of(id: &str) -> String {
+    let text = id.rsplit('_').next().unwrap_or_default();
+    let Ok(ulid) = ulid::Ulid::from_string(text) else { return id.to_string() };
+    let hex = format!("{:032x}", u128::from(ulid));
+    let part = |from, to| hex.get(from..to).unwrap_or_default();
+    format!("{}-{}-{}-{}-{}", part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32))
 }
 
 /// An id for a request: 26 characters, unique but no secret. Only the first of an instance asks the host for
@@ -113,6 +133,9 @@ mod tests {
         assert!(id.starts_with("con_"));
         assert_ne!(id, new(Kind::Contact));
         assert_eq!(reprefix("idn_X", Kind::Identity, Kind::Conversation).as_deref(), Some("cnv_X"));
+        let uuid = uuid_of("ses_01HV8Y7YF5J4Y7M9M7T3H3X2A1");
+        assert_eq!(uuid, "018ed1e3-f9e5-913c-7a26-87d0e23e8941");
+        assert_eq!(ulid_uuid().len(), 36);
         assert_eq!(reprefix("con_X", Kind::Identity, Kind::Conversation), None);
     }
 }

@@ -30,6 +30,51 @@ pub struct Once {
     secret: bool,
 }
 
+/// What a POST asks for whose body is too large to be held: what the body is known by comes when all of it was read.
+///
+/// Nothing is reserved meanwhile, so nothing blocks a retry of a request that was cut off. Of several with one key
+/// the first that was read decides, and [`Once::write`] answers the others like it.
+#[derive(Debug)]
+pub struct Unread {
+    key: Option<(String, String)>,
+}
+
+impl Unread {
+    /// Reads the header; 400 where it breaks a rule.
+    pub fn from_request(parts: &Parts) -> Result<Self> {
+        let Some(value) = parts.headers.get(HEADER) else { return Ok(Unread { key: None }) };
+        let text = value.to_str().ok().filter(|text| {
+            !text.is_empty()
+                && text.len() <= limits::IDEMPOTENCY_KEY_CHARS
+                && text.bytes().all(|byte| byte.is_ascii_graphic())
+        });
+        let Some(text) = text else {
+            return Err(Problem::parameter("Idempotency-Key", "must be 1 to 255 visible ASCII characters"));
+        };
+        let operation = format!("{} {}", parts.method, parts.uri.path());
+        Ok(Unread { key: Some((text.to_string(), operation)) })
+    }
+
+    /// Whether an answer is stored under the key: the body then only needs reading to be compared.
+    pub async fn is_answered(&self, scope: &str) -> Result<bool> {
+        let Some((text, operation)) = &self.key else { return Ok(false) };
+        db::read(|db| {
+            Ok(db.touches(
+                "SELECT 1 FROM idempotency_keys
+                  WHERE tenant_id = ? AND operation = ? AND key = ? AND expires_at > ? AND status IS NOT NULL",
+                params![scope, operation, text, Timestamp::now()],
+            )?)
+        })
+        .await
+    }
+
+    /// The body was read: `fingerprint` is what tells it from others.
+    pub fn read(self, fingerprint: [u8; 32]) -> Once {
+        let key = self.key.map(|(text, operation)| Key { text, operation, fingerprint });
+        Once { key, secret: false }
+    }
+}
+
 #[derive(Debug)]
 struct Key {
     text: String,
@@ -49,18 +94,7 @@ enum Outcome {
 
 impl Once {
     pub(crate) fn from_request(parts: &Parts, body: &[u8]) -> Result<Self> {
-        let Some(value) = parts.headers.get(HEADER) else { return Ok(Once { key: None, secret: false }) };
-        let text = value.to_str().ok().filter(|text| {
-            !text.is_empty()
-                && text.len() <= limits::IDEMPOTENCY_KEY_CHARS
-                && text.bytes().all(|byte| byte.is_ascii_graphic())
-        });
-        let Some(text) = text else {
-            return Err(Problem::parameter("Idempotency-Key", "must be 1 to 255 visible ASCII characters"));
-        };
-        let operation = format!("{} {}", parts.method, parts.uri.path());
-        let key = Key { text: text.to_string(), operation, fingerprint: crypto::sha256(body) };
-        Ok(Once { key: Some(key), secret: false })
+        Ok(Unread::from_request(parts)?.read(crypto::sha256(body)))
     }
 
     /// Body or answer hold a secret. The answer is stored sealed, and so is the body's fingerprint: a plain
@@ -237,6 +271,9 @@ fn replay(sealer: Option<&Sealer>, stored: Stored) -> Result<Response> {
 }
 
 fn answer(status: StatusCode, body: String) -> Response {
+    if status == StatusCode::NO_CONTENT {
+        return status.into_response();
+    }
     (status, [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response()
 }
 

@@ -28,3 +28,5 @@ pub const DATABASE_BUSY: Duration = Duration::from_secs(10);
 pub const OUTBOUND_ANSWER_BYTES: usize = 1024 * 1024;
 /// An API key's `lastUsedAt` is written at most this often.
 pub const LAST_USED_STEP: Duration = Duration::from_secs(60);
+/// How long a client may take nothing of a body that is written piece by piece before it is cut off.
+pub const BODY_STALL: Duration = Duration::from_secs(60);

@@ -1,16 +1,26 @@
 //! The schema's history: `migrations/NNNN_what.sql`, applied in order, each once.
 //!
 //! Spin runs one statement a call and ignores what follows it, so a file is cut into statements:
-//! each ends with a semicolon at the end of a line, followed by an empty line or the file's end.
-//! A trigger's inner semicolons are followed by further lines and so do not cut.
+//! each ends with a semicolon at the end of a line (a comment may follow it), followed by an empty line or the
+//! file's end. A trigger's inner semicolons are followed by further lines and so do not cut.
 
 use crate::db::{Db, Error};
 use crate::time::Timestamp;
 use crate::{Problem, Result, params};
 
-const FILES: &[(&str, &str)] = &[
+/// Name and text of each file, in order.
+pub const FILES: &[(&str, &str)] = &[
     ("foundation", include_str!("../../../migrations/0001_foundation.sql")),
     ("sandbox", include_str!("../../../migrations/0002_sandbox.sql")),
+    ("channels", include_str!("../../../migrations/0003_channels.sql")),
+    ("teams", include_str!("../../../migrations/0004_teams.sql")),
+    ("sending", include_str!("../../../migrations/0005_sending.sql")),
+    ("unread", include_str!("../../../migrations/0006_unread.sql")),
+    ("media", include_str!("../../../migrations/0007_media.sql")),
+    ("livechat", include_str!("../../../migrations/0008_livechat.sql")),
+    ("updates", include_str!("../../../migrations/0009_updates.sql")),
+    ("inbound", include_str!("../../../migrations/0010_inbound.sql")),
+    ("sandbox_all", include_str!("../../../migrations/0011_sandbox_all.sql")),
 ];
 
 /// The version that the database is at; fails on an empty one.
@@ -24,7 +34,13 @@ pub fn latest() -> i64 {
 /// The statements of a migration file, in order, without the comments between them.
 pub fn statements(file: &str) -> Vec<String> {
     let mut all = Vec::new();
-    for block in file.replace("\r\n", "\n").split(";\n\n") {
+    let mut text = String::with_capacity(file.len());
+    for line in file.lines() {
+        let code = line.split_once("--").map_or(line, |(code, _)| code).trim_end();
+        text.push_str(if code.ends_with(';') { code } else { line });
+        text.push('\n');
+    }
+    for block in text.split(";\n\n") {
         let lines: Vec<&str> =
             block.lines().skip_while(|line| line.trim().is_empty() || line.starts_with("--")).collect();
         let statement = lines.join("\n").trim().trim_end_matches(';').to_string();
@@ -68,6 +84,8 @@ fn failed(version: i64, statement: &str, error: &Error) -> Problem {
 mod tests {
     use super::*;
 
+    use rusqlite::fallible_iterator::FallibleIterator;
+
     #[test]
     fn every_migration_runs_on_sqlite() {
         let db = rusqlite::Connection::open_in_memory().unwrap();
@@ -76,6 +94,9 @@ mod tests {
             assert!(!statements.is_empty());
             for statement in statements {
                 // As on Spin: what follows the first statement would be lost, so there must be nothing.
+                let mut batch = rusqlite::Batch::new(&db, &statement);
+                assert!(batch.next().unwrap().is_some());
+                assert!(matches!(batch.next(), Ok(None)), "two statements in one: {statement}");
                 db.execute(&statement, []).unwrap_or_else(|e| panic!("{e}: {statement}"));
             }
         }
@@ -84,7 +105,7 @@ mod tests {
     #[test]
     fn cuts_statements_and_keeps_triggers_whole() {
         let file = "-- head\n\n-- one\nCREATE TABLE a (b); -- c\n\nCREATE TRIGGER t INSERT ON a BEGIN\n  SELECT 1;\n  SELECT 2;\nEND;\n";
-        let cut = statements(&file.replace("; -- c", ";"));
+        let cut = statements(file);
         assert_eq!(cut.len(), 2);
         assert!(cut[0].starts_with("CREATE TABLE"));
         assert!(cut[1].ends_with("END"));

@@ -23,6 +23,8 @@ pub struct Docs {
     pub summary: &'static str,
     pub description: &'static str,
     pub body: Option<Body>,
+    /// Of a body with a file in the form field `file`: what the file is.
+    pub file: Option<&'static str>,
     pub answers: Vec<Answer>,
     /// Errors of its own: status, code, when.
     pub problems: Vec<(u16, &'static str, &'static str)>,
@@ -172,6 +174,11 @@ impl Operation {
             all.push((413, "request_too_large", "The body is larger than the operation takes."));
             all.push((415, "request_media_type_unsupported", "The body is not application/json."));
             all.push((422, "request_validation_failed", "A field breaks a rule; `errors` names each."));
+        } else if self.docs.file.is_some() {
+            all.push((400, "request_malformed", "The body is no form, or it broke off."));
+            all.push((413, "request_too_large", "The file is larger than the operation takes."));
+            all.push((415, "request_media_type_unsupported", "The body is not multipart/form-data."));
+            all.push((422, "request_validation_failed", "The file breaks a rule; `errors` names the field."));
         } else if self.docs.parameters.iter().any(|parameter| parameter["in"] == "query") {
             all.push((400, "request_malformed", "A query parameter breaks a rule; `errors` names it."));
         }
@@ -227,6 +234,16 @@ impl Operation {
                 operation["requestBody"]["content"]["application/x-www-form-urlencoded"] =
                     json!({"schema": reference(&body.schema)});
             }
+        }
+        if let Some(file) = self.docs.file {
+            operation["requestBody"] = json!({
+                "required": true,
+                "content": {"multipart/form-data": {"schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {"file": {"type": "string", "format": "binary", "description": file}},
+                }}},
+            });
         }
         match self.access {
             Access::Tenant { scopes, roles } => {

@@ -8,7 +8,7 @@ use crate::{limits, time};
 use http_body_util::{BodyExt, Full, Limited};
 use spin_sdk::http::IntoRequest;
 use spin_sdk::wasip3::http::types::{ErrorCode, RequestOptions};
-use spin_sdk::wasip3::http_compat::RequestOptionsExtension;
+use spin_sdk::wasip3::http_compat::{IncomingResponseBody, RequestOptionsExtension};
 use std::future::Future;
 use std::pin::pin;
 use std::task::Poll;
@@ -47,6 +47,23 @@ pub async fn send(
     request: http::Request<Vec<u8>>,
     deadlines: Deadlines,
 ) -> Result<http::Response<Vec<u8>>, SendError> {
+    let (mut parts, body) = request.into_parts();
+    parts.headers.insert(http::header::CONTENT_LENGTH, body.len().into());
+    let request = http::Request::from_parts(parts, Full::new(bytes::Bytes::from(body)));
+    send_streamed(request, deadlines).await
+}
+
+/// Sends a request whose body comes piece by piece, for what should not be in memory as a whole. Its
+/// `Content-Length` is the caller's.
+pub async fn send_streamed<B>(
+    request: http::Request<B>,
+    deadlines: Deadlines,
+) -> Result<http::Response<Vec<u8>>, SendError>
+where
+    B: axum::body::HttpBody + std::any::Any,
+    B::Data: Into<Vec<u8>>,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync + 'static>>,
+{
     let exchange = exchange(request, deadlines);
     match before(deadlines.total, exchange).await {
         Some(result) => result,
@@ -56,30 +73,96 @@ pub async fn send(
     }
 }
 
-async fn exchange(
-    request: http::Request<Vec<u8>>,
+async fn exchange<B>(
+    request: http::Request<B>,
     deadlines: Deadlines,
-) -> Result<http::Response<Vec<u8>>, SendError> {
+) -> Result<http::Response<Vec<u8>>, SendError>
+where
+    B: axum::body::HttpBody + std::any::Any,
+    B::Data: Into<Vec<u8>>,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync + 'static>>,
+{
+    let (parts, body) = begin(request, deadlines).await?.into_parts();
+    let body = Limited::new(body, limits::OUTBOUND_ANSWER_BYTES)
+        .collect()
+        .await
+        .map_err(|error| SendError::Unknown(format!("the answer broke off or is too large: {error}")))?;
+    Ok(http::Response::from_parts(parts, body.to_bytes().into()))
+}
+
+/// Sends a request; answers with the head of the answer.
+async fn begin<B>(
+    request: http::Request<B>,
+    deadlines: Deadlines,
+) -> Result<http::Response<IncomingResponseBody>, SendError>
+where
+    B: axum::body::HttpBody + std::any::Any,
+    B::Data: Into<Vec<u8>>,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync + 'static>>,
+{
     let options = RequestOptions::new();
     let nanos = |duration: Duration| Some(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX));
     let refused = |_| SendError::NotSent("this host takes no deadlines".into());
     options.set_connect_timeout(nanos(deadlines.connect)).map_err(refused)?;
     options.set_first_byte_timeout(nanos(deadlines.first_byte)).map_err(refused)?;
     let (mut parts, body) = request.into_parts();
-    parts.headers.insert(http::header::CONTENT_LENGTH, body.len().into());
     parts.extensions.insert(RequestOptionsExtension(options));
-    let request = http::Request::from_parts(parts, Full::new(bytes::Bytes::from(body)))
+    let request = http::Request::from_parts(parts, body)
         .into_request()
         .map_err(|error| SendError::NotSent(format!("{error:?}")))?;
     let response = spin_sdk::wasip3::http::client::send(request).await.map_err(classify)?;
-    let response = spin_sdk::wasip3::http_compat::http_from_wasi_response(response)
-        .map_err(|error| SendError::Unknown(format!("{error:?}")))?;
-    let (parts, body) = response.into_parts();
-    let body = Limited::new(body, limits::OUTBOUND_ANSWER_BYTES)
-        .collect()
-        .await
-        .map_err(|error| SendError::Unknown(format!("the answer broke off or is too large: {error}")))?;
-    Ok(http::Response::from_parts(parts, body.to_bytes().into()))
+    spin_sdk::wasip3::http_compat::http_from_wasi_response(response)
+        .map_err(|error| SendError::Unknown(format!("{error:?}")))
+}
+
+/// An answer whose body is read piece by piece: for bodies that are too large for memory.
+pub struct Download {
+    pub status: u16,
+    pub headers: http::HeaderMap,
+    body: IncomingResponseBody,
+    /// The longest wait for the next piece.
+    idle: Duration,
+}
+
+impl std::fmt::Debug for Download {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Download").field("status", &self.status).finish_non_exhaustive()
+    }
+}
+
+/// Sends a request and reads the head of its answer. `deadlines.total` is for that head; the body may take
+/// longer, as long as its next piece comes within `deadlines.first_byte`: the caller bounds size and time.
+pub async fn download(request: http::Request<Vec<u8>>, deadlines: Deadlines) -> Result<Download, SendError> {
+    let (mut parts, body) = request.into_parts();
+    parts.headers.insert(http::header::CONTENT_LENGTH, body.len().into());
+    let request = http::Request::from_parts(parts, Full::new(bytes::Bytes::from(body)));
+    let Some(response) = before(deadlines.total, begin(request, deadlines)).await else {
+        return Err(SendError::Unknown(format!("no answer within {} ms", deadlines.total.as_millis())));
+    };
+    let (parts, body) = response?.into_parts();
+    Ok(Download { status: parts.status.as_u16(), headers: parts.headers, body, idle: deadlines.first_byte })
+}
+
+impl Download {
+    /// The next bytes of the body; `None` at its end.
+    pub async fn next(&mut self) -> Result<Option<bytes::Bytes>, SendError> {
+        loop {
+            let Some(frame) = before(self.idle, self.body.frame()).await else {
+                return Err(SendError::Unknown(format!("no more bytes within {} ms", self.idle.as_millis())));
+            };
+            match frame {
+                None => return Ok(None),
+                Some(Err(error)) => {
+                    return Err(SendError::Unknown(format!("the answer broke off: {error:?}")));
+                }
+                // Trailers say nothing to us.
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) if !data.is_empty() => return Ok(Some(data)),
+                    _ => {}
+                },
+            }
+        }
+    }
 }
 
 /// Errors that can only come before the first byte of the request has left.

@@ -299,6 +299,11 @@ impl Violations {
         }
     }
 
+    /// Whether nothing was noted.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// 422 with everything noted, or nothing.
     pub fn finish(self) -> Result<()> {
         if self.0.is_empty() { Ok(()) } else { Err(Problem::invalid_fields(self.0)) }

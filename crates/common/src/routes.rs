@@ -142,6 +142,8 @@ impl Operation {
         fn answers_raw(docs, status: u16, media_type: &'static str, text: &'static str) {
             docs.answer_raw(status, media_type, text);
         }
+        /// A body of `multipart/form-data` with one file in the field `file`.
+        fn takes_file(docs, text: &'static str) { docs.file = Some(text); }
         /// Values for the path parameters of the executed example, where ids of the tests' tenant do not do.
         fn example_path(docs, name: &'static str, value: &'static str) { docs.example_path(name, value); }
         /// Why the example is not executed by itself, and which test executes the operation instead.

@@ -19,6 +19,7 @@ mod app;
 pub mod blocked_networks;
 mod connections;
 mod cron;
+mod endless;
 mod engine;
 mod guest_output;
 mod idle_connections;

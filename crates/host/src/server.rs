@@ -1,4 +1,5 @@
 //! The HTTP/1.1 server: accepts connections, finds the component for a path, hands the request over.
+use crate::endless::{self, Endless};
 use crate::instances::Handler;
 use crate::request_headers;
 use crate::routes::Router;
@@ -73,8 +74,8 @@ impl Server {
         let _ = stream.set_nodelay(true);
         let Ok(client) = HeaderValue::from_str(&client.to_string()) else { return };
         let service = hyper::service::service_fn(|request| {
-            let (server, client) = (self.clone(), client.clone());
-            async move { Ok::<_, Infallible>(server.answer(request, client).await) }
+            let (server, client, shutdown) = (self.clone(), client.clone(), shutdown.clone());
+            async move { Ok::<_, Infallible>(server.answer(request, client, shutdown).await) }
         });
         let connection =
             hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
@@ -82,7 +83,7 @@ impl Server {
         // An error is a client that went away or does not speak HTTP: neither is worth a line.
         tokio::select! {
             _ = &mut connection => {}
-            () = shutdown.requested() => {
+            () = shutdown.clone().requested() => {
                 connection.as_mut().graceful_shutdown();
                 let _ = connection.await;
             }
@@ -93,6 +94,7 @@ impl Server {
         &self,
         mut request: Request<hyper::body::Incoming>,
         client: HeaderValue,
+        shutdown: Shutdown,
     ) -> Response<ResponseBody> {
         if request.uri().path() == HEALTH_PATH {
             return plain(StatusCode::OK, "OK");
@@ -110,10 +112,14 @@ impl Server {
             .map(|body| body.map_err(|_| ErrorCode::from(P3ErrorCode::ConnectionTerminated)).boxed_unsync());
         // Only fails when the semaphore is closed, which it never is.
         let _permit = self.permits.acquire().await;
-        handler.handle((), request).await.unwrap_or_else(|error| {
+        let response = handler.handle((), request).await.unwrap_or_else(|error| {
             eprintln!("[{}] {path} failed: {error:#}", route.component);
             plain(StatusCode::INTERNAL_SERVER_ERROR, "")
-        })
+        });
+        if endless::is_endless(response.headers()) {
+            return response.map(|body| Endless::new(body, shutdown).boxed_unsync());
+        }
+        response
     }
 }
 

@@ -133,15 +133,45 @@ impl<S: Send + Sync> FromRequestParts<S> for Principal {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
-        let operation = operation(parts)?;
-        let token = bearer(&parts.headers)?;
-        let principal = if api_key::looks_like_one(token) {
-            api_key::authenticate(token).await?
+        Credential::of(parts)?.check().await
+    }
+}
+
+/// What a caller of a tenant operation has shown: for requests that outlive the moment in which it was checked.
+#[derive(Clone)]
+pub struct Credential {
+    operation: &'static Operation,
+    token: String,
+}
+
+impl std::fmt::Debug for Credential {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Credential").field("operation", &self.operation.id).finish_non_exhaustive()
+    }
+}
+
+impl Credential {
+    fn of(parts: &Parts) -> Result<Self> {
+        Ok(Credential { operation: operation(parts)?, token: bearer(&parts.headers)?.to_string() })
+    }
+
+    /// Who it stands for and whether they may call the operation, now.
+    pub async fn check(&self) -> Result<Principal> {
+        let principal = if api_key::looks_like_one(&self.token) {
+            api_key::authenticate(&self.token).await?
         } else {
-            token::authenticate(token).await?
+            token::authenticate(&self.token).await?
         };
-        principal.may(operation)?;
+        principal.may(self.operation)?;
         Ok(principal)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Credential {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
+        Credential::of(parts)
     }
 }
 
