@@ -10,8 +10,14 @@ const TICK_TOKEN: &str = "tick-token-of-the-tests";
 const JWT_SECRET: &str = "jwt-secret-of-the-tests-with-more-than-32-bytes";
 const WHATSAPP_APP_SECRET: &str = "whatsapp-app-secret-of-the-tests";
 const WHATSAPP_VERIFY_TOKEN: &str = "whatsapp-verify-token-of-the-tests";
+const META_APP_SECRET: &str = "meta-app-secret-of-the-tests";
+const META_APP_SECRET_PREVIOUS: &str = "previous-meta-app-secret-of-the-tests";
+const INSTAGRAM_APP_SECRET: &str = "instagram-app-secret-of-the-tests";
+const META_VERIFY_TOKEN: &str = "meta-verify-token-of-the-tests";
+/// Where providers are told that the server is: the default of `spin.toml`.
+const PUBLIC_URL: &str = "http://127.0.0.1:3000";
 /// Base64 of 32 bytes.
-const ENCRYPTION_KEY: &str = "dGVzdHMgZW5jcnlwdGlvbiBrZXksIDMyIGJ5dGVzISE=";
+pub const ENCRYPTION_KEY: &str = "dGVzdHMgZW5jcnlwdGlvbiBrZXksIDMyIGJ5dGVzISE=";
 
 /// A server and what the tests know of its secrets.
 pub struct App {
@@ -22,6 +28,12 @@ pub struct App {
     pub jwt_secret: Option<String>,
     pub whatsapp_app_secret: Option<String>,
     pub whatsapp_verify_token: Option<String>,
+    pub meta_app_secret: Option<String>,
+    pub meta_app_secret_previous: Option<String>,
+    pub instagram_app_secret: Option<String>,
+    pub meta_verify_token: Option<String>,
+    /// Where providers are told that it is: part of Twilio's signature.
+    pub public_url: String,
     /// Set when the tests started the server.
     pub process: Option<Process>,
 }
@@ -65,6 +77,11 @@ impl App {
             jwt_secret: secret("FLOWNALLY_JWT_SECRET"),
             whatsapp_app_secret: secret("FLOWNALLY_WHATSAPP_APP_SECRET"),
             whatsapp_verify_token: secret("FLOWNALLY_WHATSAPP_VERIFY_TOKEN"),
+            meta_app_secret: secret("FLOWNALLY_META_APP_SECRET"),
+            meta_app_secret_previous: secret("FLOWNALLY_META_APP_SECRET_PREVIOUS"),
+            instagram_app_secret: secret("FLOWNALLY_INSTAGRAM_APP_SECRET"),
+            meta_verify_token: secret("FLOWNALLY_META_VERIFY_TOKEN"),
+            public_url: secret("FLOWNALLY_PUBLIC_URL").unwrap_or_else(|| PUBLIC_URL.into()),
             process: None,
         }
     }
@@ -77,6 +94,10 @@ impl App {
             ("encryption_key", ENCRYPTION_KEY),
             ("whatsapp_app_secret", WHATSAPP_APP_SECRET),
             ("whatsapp_verify_token", WHATSAPP_VERIFY_TOKEN),
+            ("meta_app_secret", META_APP_SECRET),
+            ("meta_app_secret_previous", META_APP_SECRET_PREVIOUS),
+            ("instagram_app_secret", INSTAGRAM_APP_SECRET),
+            ("meta_verify_token", META_VERIFY_TOKEN),
             ("whatsapp_access_token", "whatsapp-access-token-of-the-tests"),
             ("sandbox", "on"),
         ];
@@ -93,6 +114,11 @@ impl App {
             jwt_secret: Some(JWT_SECRET.into()),
             whatsapp_app_secret: Some(WHATSAPP_APP_SECRET.into()),
             whatsapp_verify_token: Some(WHATSAPP_VERIFY_TOKEN.into()),
+            meta_app_secret: Some(META_APP_SECRET.into()),
+            meta_app_secret_previous: Some(META_APP_SECRET_PREVIOUS.into()),
+            instagram_app_secret: Some(INSTAGRAM_APP_SECRET.into()),
+            meta_verify_token: Some(META_VERIFY_TOKEN.into()),
+            public_url: PUBLIC_URL.into(),
             process: Some(process),
         }
     }

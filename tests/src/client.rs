@@ -13,8 +13,8 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 #[derive(Clone)]
 pub struct Client {
     agent: ureq::Agent,
-    base: String,
-    headers: Vec<(String, String)>,
+    pub(crate) base: String,
+    pub(crate) headers: Vec<(String, String)>,
 }
 
 /// What came back.
@@ -106,6 +106,22 @@ impl Client {
         let body = body.map(|body| body.to_string());
         let kind = body.as_ref().map(|_| "application/json");
         self.raw(method, path, kind, body.unwrap_or_default().as_bytes())
+    }
+
+    /// A connection with a request's head on it, for what is sent or read by hand. It closes after the answer.
+    pub fn open(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> std::net::TcpStream {
+        use std::io::Write;
+        let host = self.base.trim_start_matches("http://");
+        let mut stream = std::net::TcpStream::connect(host).unwrap();
+        stream.set_read_timeout(Some(TIMEOUT)).unwrap();
+        stream.set_write_timeout(Some(TIMEOUT)).unwrap();
+        let mut head = format!("{method} {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n");
+        let own = self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        for (name, value) in own.chain(headers.iter().copied()) {
+            head.push_str(&format!("{name}: {value}\r\n"));
+        }
+        stream.write_all(format!("{head}\r\n").as_bytes()).unwrap();
+        stream
     }
 
     /// Sends these bytes as they are.

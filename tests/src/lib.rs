@@ -4,11 +4,15 @@
 //! | module | what |
 //! |---|---|
 //! | [`app`] | the app under test: started here, or one that runs elsewhere |
+//! | [`callbacks`] | what providers send, byte for byte, and their signatures |
 //! | [`client`] | requests and readable assertions on answers |
 //! | [`document`] | every answer is checked against `openapi.json` |
+//! | [`media`] | files as forms |
 //! | [`tenant`] | a tenant with people, keys and inboxes |
 //! | [`receiver`] | a webhook receiver |
 //! | [`whatsapp`] | the provider's side: its signature, the sandbox's controls |
+//! | [`provider`] | a provider that answers as it is told |
+//! | [`sse`] | a client of Server-Sent Events |
 //! | [`wait`] | waiting with a deadline |
 //!
 //! Where the app runs:
@@ -22,10 +26,14 @@
 //! `FLOWNALLY_STATEMENTS=blocking` runs everything with SQLite driven as Spin drives it.
 
 pub mod app;
+pub mod callbacks;
 pub mod client;
 pub mod document;
+pub mod media;
 pub mod process;
+pub mod provider;
 pub mod receiver;
+pub mod sse;
 pub mod tenant;
 pub mod unique;
 pub mod wait;
@@ -33,6 +41,8 @@ pub mod whatsapp;
 
 pub use app::App;
 pub use client::{Answer, Client};
+pub use provider::{Provider, Told};
 pub use receiver::{Receiver, Reply};
+pub use sse::Events;
 pub use tenant::{Inbox, Person, Tenant};
 pub use wait::wait_for;

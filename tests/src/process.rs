@@ -81,6 +81,78 @@ impl Process {
         (self.guard, self.stdin) = (guard, Some(stdin));
     }
 
+    /// Other variables (names as in `spin.toml`) from the next start on.
+    pub fn set_variables(&mut self, variables: &[(&str, &str)]) {
+        for (name, value) in variables {
+            let name = format!("SPIN_VARIABLE_{}", name.to_uppercase());
+            self.options.variables.retain(|(known, _)| *known != name);
+            self.options.variables.push((name, (*value).to_string()));
+        }
+    }
+
+    /// The server's own process number: the only child of the shell between.
+    fn number(&self) -> u32 {
+        let guard = self.guard.id();
+        let children = std::fs::read_to_string(format!("/proc/{guard}/task/{guard}/children")).unwrap();
+        children.split_whitespace().next().and_then(|number| number.parse().ok()).expect("a running server")
+    }
+
+    /// The most memory that the server has had resident, in KiB, since [`Process::forget_peak`].
+    pub fn memory_peak(&self) -> u64 {
+        self.figure("status", "VmHWM:")
+    }
+
+    /// Begins to measure the peak anew.
+    pub fn forget_peak(&self) {
+        std::fs::write(format!("/proc/{}/clear_refs", self.number()), "5").unwrap();
+    }
+
+    /// How many bytes the server has read so far, files included.
+    pub fn bytes_read(&self) -> u64 {
+        self.figure("io", "rchar:")
+    }
+
+    fn figure(&self, file: &str, name: &str) -> u64 {
+        let text = std::fs::read_to_string(format!("/proc/{}/{file}", self.number())).unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        line.split_whitespace().next().unwrap().parse().unwrap()
+    }
+
+    /// The file of the database.
+    pub fn database(&self) -> PathBuf {
+        self.data.join("sqlite_db.db")
+    }
+
+    /// The processor time that the server has used so far.
+    pub fn processor_time(&self) -> Duration {
+        // proc(5): utime and stime are the 14th and 15th field, in hundredths of a second; the second, the name,
+        // may hold spaces.
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.number())).unwrap();
+        let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+        let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
+        Duration::from_millis(ticks * 10)
+    }
+
+    /// The memory that the server holds, in bytes.
+    pub fn memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.number())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
+    }
+
+    /// Asks the server to stop, as a service manager does, and waits until it has: how long that took.
+    pub fn stop(&mut self) -> Duration {
+        let (server, began) = (self.number(), std::time::Instant::now());
+        let status = Command::new("kill").args(["-TERM", &server.to_string()]).status().unwrap();
+        assert!(status.success());
+        // The guard waits for the server only after its own stdin ended: a zombie has ended.
+        crate::wait_for("the server to stop", Duration::from_secs(30), || {
+            let stat = std::fs::read_to_string(format!("/proc/{server}/stat")).unwrap_or_default();
+            stat.rsplit_once(')').is_none_or(|(_, rest)| rest.trim_start().starts_with('Z')).then_some(())
+        });
+        began.elapsed()
+    }
+
     /// The end of what the server wrote to stderr.
     pub fn log(&self) -> String {
         log(&self.data)

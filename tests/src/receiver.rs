@@ -70,7 +70,7 @@ struct Inner {
     answering: Mutex<Answering>,
 }
 
-/// A path of the server, and what came to it.
+/// A path of the server, and what came to it and to paths below it.
 #[derive(Clone)]
 pub struct Receiver {
     pub url: String,
@@ -97,7 +97,7 @@ fn server() -> &'static Server {
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let paths = Paths::default();
         let router =
-            Router::new().route("/hooks/{name}", axum::routing::any(receive)).with_state(paths.clone());
+            Router::new().route("/hooks/{*path}", axum::routing::any(receive)).with_state(paths.clone());
         let listener = runtime.block_on(tokio::net::TcpListener::bind(("127.0.0.1", port))).unwrap();
         let address = listener.local_addr().unwrap();
         runtime.spawn(async move { axum::serve(listener, router).await.unwrap() });
@@ -107,11 +107,12 @@ fn server() -> &'static Server {
 
 async fn receive(
     State(paths): State<Paths>,
-    Path(name): Path<String>,
+    Path(path): Path<String>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let Some(inner) = lock(&paths).get(&name).cloned() else { return StatusCode::GONE.into_response() };
+    let name = path.split('/').next().unwrap_or_default();
+    let Some(inner) = lock(&paths).get(name).cloned() else { return StatusCode::GONE.into_response() };
     let event = serde_json::from_slice(&body).unwrap_or_default();
     let delivery = Delivery { at: Instant::now(), headers, body: body.to_vec(), event };
     let reply = {

@@ -139,6 +139,18 @@ impl Tenant {
         (text(&made, "id"), phone)
     }
 
+    /// A new team without agents: its id.
+    #[track_caller]
+    pub fn team(&self, name: &str) -> String {
+        text(&self.key.post("/v1/teams", json!({"name": name})).expect(201), "id")
+    }
+
+    /// Puts somebody into a team.
+    #[track_caller]
+    pub fn join(&self, team: &str, person: &Person) {
+        self.key.post(&format!("/v1/teams/{team}/agents"), json!({"userId": person.id})).expect(201);
+    }
+
     /// Sends the template `order_ready` to a number: the answer's body.
     #[track_caller]
     pub fn send_template(&self, inbox: &Inbox, to: &str) -> Value {

@@ -4,13 +4,16 @@
 //! task that runs after the response; what that leaves is brought back by the tick. Claims are leases:
 //! two drivers never send the same try, and a dead one's comes back.
 
-use crate::store::{self, Claimed, Planned};
+use crate::provider::Provider;
+use crate::store::callbacks::{self as store, Claimed, Planned};
+use crate::store::log;
+use crate::twilio;
 use common::outbound::{self, Deadlines};
 use common::time::{self, Timestamp};
-use common::{Result, background, crypto, db, settings};
+use common::{Result, background, db};
 use std::cell::Cell;
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeMap, BinaryHeap};
 use std::future::Future;
 use std::pin::Pin;
 use std::task::Poll;
@@ -32,8 +35,6 @@ const BATCH: u32 = 16;
 /// The gap after the first failed try; each next one is twice as long.
 const FIRST_GAP: Duration = Duration::from_millis(250);
 const LONGEST_GAP: Duration = Duration::from_secs(60);
-/// After this many tries, some quarter of an hour, a callback is given up. The provider goes on for days.
-const TRIES: i64 = 20;
 /// Gaps up to this long are waited for after the response; longer ones are left to the tick.
 const DRIVER_WAITS: Duration = Duration::from_secs(2);
 
@@ -46,8 +47,14 @@ pub struct Answer {
 }
 
 impl Answer {
-    fn is_ok(&self) -> bool {
-        self.status == Some(200)
+    /// Meta wants 200 itself; the others take any success.
+    fn is_taken(&self, callback: &Claimed) -> bool {
+        match Provider::parse(&callback.provider) {
+            Some(Provider::Twilio | Provider::Gateway) => {
+                self.status.is_some_and(|status| (200..300).contains(&status))
+            }
+            _ => self.status == Some(200),
+        }
     }
 }
 
@@ -61,19 +68,18 @@ pub struct Done {
     pub next_try: Option<Timestamp>,
 }
 
-/// Signs a body and plans it.
-pub fn planned(app_secret: &str, body: String, due_at: Timestamp) -> Planned {
-    Planned { due_at: due_at.millis(), signature: signature(app_secret, body.as_bytes()), body }
-}
-
-/// The header `X-Hub-Signature-256` of a body (channels section 1.4).
-pub fn signature(app_secret: &str, body: &[u8]) -> String {
-    format!("sha256={}", hex::encode(crypto::hmac_sha256(app_secret.as_bytes(), &[body])))
-}
-
 /// Plans callbacks that the caller sends itself with [`send_claimed`], inside its transaction.
 pub fn schedule_own(db: &db::Db<'_>, planned: &[Planned], now: Timestamp) -> Result<Vec<Claimed>> {
     store::schedule(db, planned, Some(now.after(LEASE)))
+}
+
+/// Plans callbacks and sends them at once; gives how each was answered. What was not taken is tried again later.
+pub async fn send_now(planned: &[Planned]) -> Result<Vec<Answer>> {
+    let now = Timestamp::now();
+    let claimed = db::write(|db| schedule_own(db, planned, now)).await?;
+    let (answers, done) = send_claimed(claimed).await?;
+    drive(done.next_try.into_iter().collect());
+    Ok(answers)
 }
 
 /// Sends callbacks at the given moments, after the response.
@@ -145,28 +151,40 @@ pub async fn deliver_due(batches: u32) -> Result<Done> {
 
 /// Sends callbacks that the caller holds, side by side, and records how they were answered.
 pub async fn send_claimed(claimed: Vec<Claimed>) -> Result<(Vec<Answer>, Done)> {
-    let url = settings::required("sandbox_callback_url").await?;
-    let sends = claimed.iter().map(|one| send(&url, one.body.as_bytes(), Some(&one.signature))).collect();
-    let answers = all(sends).await;
+    let progress: Vec<(String, String)> =
+        claimed.iter().filter_map(|one| Some((one.message.clone()?, one.state.clone()?))).collect();
+    if !progress.is_empty() {
+        db::write(|db| twilio::resource::progress(db, &progress)).await?;
+    }
+    let requests = claimed.iter().map(|one| {
+        let headers: BTreeMap<String, String> = serde_json::from_str(&one.headers).unwrap_or_default();
+        send(one.url.clone(), headers, one.body.clone().into_bytes())
+    });
+    let answers = all(requests.collect()).await;
     let now = Timestamp::now();
     let mut done = Done::default();
     let (mut finished, mut postponed) = (Vec::new(), Vec::new());
     for (callback, answer) in claimed.iter().zip(&answers) {
-        if answer.is_ok() {
+        let why = answer
+            .status
+            .map_or_else(|| answer.error.clone().unwrap_or_default(), |status| status.to_string());
+        if answer.is_taken(callback) {
             done.delivered = done.delivered.saturating_add(1);
             finished.push(callback.seq);
-        } else if callback.attempts >= TRIES {
-            common::log!("callback given up", callback = callback.seq, tries = callback.attempts);
+        } else if callback.attempts >= callback.tries {
+            common::log!(
+                "callback given up",
+                callback = callback.seq,
+                tries = callback.attempts,
+                answer = why
+            );
             finished.push(callback.seq);
         } else {
             let try_at = now.after(gap(callback.attempts));
             done.postponed = done.postponed.saturating_add(1);
             done.next_try = Some(done.next_try.map_or(try_at, |earlier| earlier.min(try_at)));
-            let why = answer
-                .status
-                .map_or_else(|| answer.error.clone().unwrap_or_default(), |status| status.to_string());
             common::log!(
-                "callback not answered with 200",
+                "callback not taken",
                 callback = callback.seq,
                 tries = callback.attempts,
                 answer = why
@@ -179,22 +197,23 @@ pub async fn send_claimed(claimed: Vec<Claimed>) -> Result<(Vec<Answer>, Done)> 
         for (callback, try_at) in postponed {
             store::postpone(db, callback, try_at)?;
         }
+        for (callback, answer) in claimed.iter().zip(&answers) {
+            log::add_attempt(db, callback, now, answer.status, answer.error.as_deref())?;
+        }
         Ok(())
     })
     .await?;
     Ok((answers, done))
 }
 
-/// Posts bytes to the callback URL as the provider does; without the header when `signature` is `None`.
-pub async fn send(url: &str, body: &[u8], signature: Option<&str>) -> Answer {
+/// Posts bytes to a callback URL.
+pub async fn send(url: String, headers: BTreeMap<String, String>, body: Vec<u8>) -> Answer {
     let failed = |error: String| Answer { status: None, error: Some(error) };
-    let mut request = http::Request::post(url)
-        .header("content-type", "application/json")
-        .header("user-agent", "facebookexternalua");
-    if let Some(signature) = signature {
-        request = request.header("x-hub-signature-256", signature);
+    let mut request = http::Request::post(url);
+    for (name, value) in headers {
+        request = request.header(name, value);
     }
-    let request = match request.body(body.to_vec()) {
+    let request = match request.body(body) {
         Ok(request) => request,
         Err(error) => return failed(error.to_string()),
     };
@@ -240,14 +259,6 @@ async fn all<T, F: Future<Output = T>>(futures: Vec<F>) -> Vec<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn bodies_are_signed_as_the_vectors_of_the_contract() {
-        assert_eq!(
-            signature("fixture-app-secret", br#"{"t":"caf\u00e9 \ud83d\ude00 a\/b"}"#),
-            "sha256=47bb83ed5f97d68e7de70aebf7ed12474c09f02476a6caec85c8217b39c80096"
-        );
-    }
 
     #[test]
     fn gaps_grow_to_a_limit() {

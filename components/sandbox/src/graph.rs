@@ -21,7 +21,8 @@ pub struct Error {
 }
 
 impl Error {
-    fn new(status: StatusCode, code: u32, message: impl Into<String>) -> Self {
+    /// With a status, without a text for people.
+    pub fn new(status: StatusCode, code: u32, message: impl Into<String>) -> Self {
         Error { status, code, subcode: None, message: message.into(), details: None }
     }
 
@@ -66,6 +67,34 @@ impl Error {
     pub fn throttled() -> Self {
         let mut error = Self::refused(130_429, "Rate limit hit", "The throughput of this number is used up.");
         error.status = StatusCode::TOO_MANY_REQUESTS;
+        error
+    }
+
+    /// Messenger and Instagram: too many calls for the Page.
+    pub fn page_throttled() -> Self {
+        let mut error = Self::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            613,
+            "(#613) Calls to this api have exceeded the rate limit.",
+        );
+        error.subcode = Some(2_534_040);
+        error
+    }
+
+    /// With a subcode, which Messenger and Instagram decide on.
+    pub fn with_subcode(code: u32, subcode: Option<u32>, message: &str) -> Self {
+        let mut error = Self::new(StatusCode::BAD_REQUEST, code, format!("(#{code}) {message}"));
+        error.subcode = subcode;
+        error
+    }
+
+    /// What has no such id, or is none of the caller's.
+    pub fn unknown_object(id: &str) -> Self {
+        let message = format!(
+            "Unsupported get request. Object with ID '{id}' does not exist, cannot be loaded due to missing permissions, or does not support this operation."
+        );
+        let mut error = Self::new(StatusCode::BAD_REQUEST, 100, message);
+        error.subcode = Some(33);
         error
     }
 
@@ -117,8 +146,7 @@ impl IntoResponse for Error {
     }
 }
 
-/// Sets a member of a JSON object.
-pub fn set(object: &mut Value, name: &str, value: Value) {
+fn set(object: &mut Value, name: &str, value: Value) {
     if let Some(members) = object.as_object_mut() {
         members.insert(name.to_string(), value);
     }
@@ -134,5 +162,29 @@ fn trace_id() -> String {
 /// Paths and methods that the provider does not know.
 pub async fn not_found(request: Request) -> Error {
     let path = request.uri().path();
-    Error::unknown_path(path.strip_prefix("/sandbox/whatsapp").unwrap_or(path))
+    let rest = path.strip_prefix("/sandbox/").and_then(|rest| rest.split_once('/'));
+    Error::unknown_path(&format!("/{}", rest.map_or(path, |(_, rest)| rest)))
+}
+
+/// `v25.0`. A path with another version is none that the provider knows.
+///
+/// # Errors
+/// 2500 with any other text.
+pub fn check_version(version: &str, path: &str) -> Result<(), Error> {
+    let number = |text: &str| (1..=3).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+    let parts = version.strip_prefix('v').and_then(|rest| rest.split_once('.'));
+    if parts.is_some_and(|(a, b)| number(a) && number(b)) { Ok(()) } else { Err(Error::unknown_path(path)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_look_as_the_providers() {
+        assert!(check_version("v25.0", "/").is_ok());
+        for text in ["25.0", "v25", "v25.0.1", "vx.0", "v.", "", "v25.0000"] {
+            assert!(check_version(text, "/").is_err(), "{text}");
+        }
+    }
 }

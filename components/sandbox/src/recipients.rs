@@ -1,6 +1,7 @@
 //! Numbers with a behaviour of their own: the last four characters decide (channels section 9.4).
 
 use crate::graph::Error;
+use crate::provider::Provider;
 
 /// What happens to a message.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -12,8 +13,10 @@ pub enum Behaviour {
     SentOnly,
     /// Read at first, then sent; never delivered.
     ReadFirst,
-    /// Accepted, then failed: not on WhatsApp.
+    /// Accepted, then failed: not on WhatsApp. Messenger and Instagram refuse it.
     Undeliverable,
+    /// The person wants no messages.
+    OptedOut,
     /// The window counts as closed, whatever the person wrote.
     WindowClosed,
     /// Refused some times, then accepted; the count begins anew after that.
@@ -34,12 +37,14 @@ pub enum Refusal {
     Server,
 }
 
-impl From<Refusal> for Error {
-    fn from(refusal: Refusal) -> Self {
-        match refusal {
-            Refusal::PairLimit => Error::pair_limit(),
-            Refusal::Throttled => Error::throttled(),
-            Refusal::Server => Error::server(),
+impl Refusal {
+    /// The refusal in the words of a Meta channel.
+    pub fn of(self, provider: Provider) -> Error {
+        match (self, provider) {
+            (Refusal::Server, _) => Error::server(),
+            (Refusal::PairLimit, Provider::Whatsapp) => Error::pair_limit(),
+            (Refusal::Throttled, Provider::Whatsapp) => Error::throttled(),
+            (Refusal::PairLimit | Refusal::Throttled, _) => Error::page_throttled(),
         }
     }
 }
@@ -52,6 +57,7 @@ pub fn behaviour(person: &str) -> Behaviour {
         "0002" => Behaviour::SentOnly,
         "0003" => Behaviour::ReadFirst,
         "0026" => Behaviour::Undeliverable,
+        "0610" => Behaviour::OptedOut,
         "0047" => Behaviour::WindowClosed,
         "0056" => Behaviour::RefusedFirst { times: 2, refusal: Refusal::PairLimit },
         "0429" => Behaviour::RefusedFirst { times: 3, refusal: Refusal::Throttled },
@@ -73,6 +79,7 @@ mod tests {
         assert_eq!(behaviour("12025550003"), Behaviour::ReadFirst);
         assert_eq!(behaviour("12025550026"), Behaviour::Undeliverable);
         assert_eq!(behaviour("12025550047"), Behaviour::WindowClosed);
+        assert_eq!(behaviour("12025550610"), Behaviour::OptedOut);
         assert_eq!(behaviour("12025550190"), Behaviour::TokenError);
         assert_eq!(behaviour("12025550999"), Behaviour::LateAnswer);
         assert_eq!(behaviour("12025550147"), Behaviour::Ordinary);
@@ -81,7 +88,7 @@ mod tests {
         assert_eq!(behaviour("ééé"), Behaviour::Ordinary);
         let refusals = |person: &str| match behaviour(person) {
             Behaviour::RefusedFirst { times, refusal } => {
-                let error = Error::from(refusal);
+                let error = refusal.of(Provider::Whatsapp);
                 (times, error.status.as_u16(), error.code)
             }
             other => panic!("{other:?}"),

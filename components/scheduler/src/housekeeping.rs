@@ -4,7 +4,7 @@
 use common::outbound::{self, Deadlines};
 use common::time::Timestamp;
 use common::{Result, db, idempotency, settings};
-use domain::{callbacks, webhooks};
+use domain::{callbacks, media, streams, updates, webhooks};
 use std::cell::Cell;
 use std::time::Duration;
 
@@ -12,8 +12,16 @@ use std::time::Duration;
 const EVERY: Duration = Duration::from_secs(60);
 /// Rows of each kind deleted at a time.
 const BATCH: u32 = 500;
+/// Rows of the feed deleted at a time: every message leaves some.
+const FEED_BATCH: u32 = 5_000;
+/// Pieces of the feed deleted in a row.
+const FEED_PIECES: u32 = 10;
 /// How long callbacks are kept for people to look at.
 const CALLBACKS_KEEP: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// How long an upload may take before it counts as broken off.
+const UPLOADS_KEEP: Duration = Duration::from_secs(60 * 60);
+/// Deleted files whose bytes are deleted at a time: each is up to 69 deletions in the store.
+const SWEEP: u32 = 50;
 const SANDBOX_TICK: &str = "http://sandbox.spin.internal/sandbox/tick";
 const SANDBOX_DEADLINES: Deadlines = Deadlines {
     connect: Duration::from_secs(1),
@@ -45,11 +53,21 @@ pub async fn run() {
 }
 
 async fn clean(now: Timestamp) -> Result<usize> {
-    // Three short transactions instead of a long one: writers need not wait.
+    // Short transactions instead of a long one: writers need not wait.
     let keys = db::write(|db| idempotency::forget_expired(db, BATCH)).await?;
     let callbacks = db::write(|db| callbacks::forget(db, now.before(CALLBACKS_KEEP), BATCH)).await?;
     let attempts = db::write(|db| webhooks::forget(db, now.before(webhooks::ATTEMPTS_KEEP), BATCH)).await?;
-    Ok(keys.saturating_add(callbacks).saturating_add(attempts))
+    let uploads = db::write(|db| media::forget_unfinished(db, now.before(UPLOADS_KEEP), BATCH)).await?;
+    let files = media::sweep(SWEEP).await?;
+    let mut feed = db::write(|db| streams::forget(db, now, BATCH)).await?;
+    for _ in 0..FEED_PIECES {
+        let gone = db::write(|db| updates::forget(db, now.before(updates::KEEP), FEED_BATCH)).await?;
+        feed = feed.saturating_add(gone);
+        if gone == 0 {
+            break;
+        }
+    }
+    Ok([callbacks, attempts, uploads, files, feed].into_iter().fold(keys, usize::saturating_add))
 }
 
 async fn tick_sandbox() -> Result<(), String> {

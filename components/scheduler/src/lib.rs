@@ -4,11 +4,18 @@
 //! runs in both cases. It is the only component that talks to providers and to tenants' webhooks, so it
 //! alone holds their secrets and the right to reach the outside.
 
+mod connections;
 mod deliver_webhook;
+mod fetch_media;
 mod housekeeping;
+mod line;
 mod process_callback;
+mod provider;
+mod provider_reads;
 mod run;
+mod send_media;
 mod send_message;
+mod send_reaction;
 
 use axum::Json as Answer;
 use common::auth::Internal;
@@ -20,7 +27,7 @@ common::serve!(crate::routes);
 
 /// The operations of this component.
 pub fn routes() -> Routes {
-    Routes::new("Scheduler")
+    let routes = Routes::new("Scheduler")
         .add(
             Operation::post("/internal/tick", "tick")
                 .internal()
@@ -44,7 +51,8 @@ pub fn routes() -> Routes {
                 .describe("Answers at once and works afterwards. Our own components call it when a job was added.")
                 .answers_empty(202, "Started."),
             wake,
-        )
+        );
+    provider_reads::add(routes)
 }
 
 async fn wake(_: Internal) -> StatusCode {

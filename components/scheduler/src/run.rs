@@ -1,6 +1,6 @@
 //! Claiming jobs and handing them to their workers.
 
-use crate::{deliver_webhook, process_callback, send_message};
+use crate::{deliver_webhook, fetch_media, process_callback, send_message, send_reaction};
 use common::time::Timestamp;
 use common::{Result, background, db, settings};
 use domain::jobs::{self, Job, Kind};
@@ -88,7 +88,7 @@ impl Drop for Place {
 }
 
 /// How long a claimed job stays this worker's.
-async fn lease() -> Duration {
+pub async fn lease() -> Duration {
     let millis = settings::get("job_lease_ms").await.and_then(|text| text.parse().ok()).unwrap_or(LEASE_MS);
     Duration::from_millis(millis)
 }
@@ -166,7 +166,10 @@ async fn work(job: &Job) -> Turn {
     let worked = match Kind::parse(&job.kind) {
         Some(Kind::SendMessage) => send_message::run(job).await,
         Some(Kind::GiveUpOnOutcome) => send_message::give_up(job).await,
+        Some(Kind::ReleaseMessage) => send_message::release(job).await,
+        Some(Kind::SendReaction) => send_reaction::run(job).await,
         Some(Kind::ProcessCallback) => process_callback::run(job).await,
+        Some(Kind::FetchMedia) => fetch_media::run(job).await,
         Some(Kind::DeliverWebhook) => deliver_webhook::run(job).await,
         // A newer version's job, seen during an update: leave it to that version.
         None => again_in(job, Duration::from_secs(60), "the kind is not known to this version").await,

@@ -1,32 +1,32 @@
-//! Sending a message to its provider (channels sections 2 and 8).
+//! Sending a message to its provider (channels section 8), whichever it is.
 //!
 //! No provider has an idempotency key, so a request whose answer is lost is not sent again: the job is marked
 //! right before the request leaves, and a marked job that comes back may have been sent. What happened then is
 //! learnt from a status that carries our message id, or, when none comes, a person decides.
 
-use crate::run::{self, Turn, again_in, backoff};
-use common::outbound::{self, Deadlines, SendError};
+use crate::line::{self, Refusal};
+use crate::provider::Provider;
+use crate::run::Turn;
+use crate::send_media::{self, Source};
+use common::outbound::{self, SendError};
 use common::time::Timestamp;
 use common::{Problem, Result, db, settings};
+use domain::content::InteractiveChoice;
+use domain::conversations::needs_human_agent_tag;
+use domain::delivery::{self, Step};
 use domain::jobs::{self, Job, Kind};
-use domain::messages::MessageContent;
+use domain::messages::{DeliveryStatus, MessageContent};
 use domain::outgoing::{self, Outbound};
-use domain::{delivery, inboxes};
-use providers::{Failure, Outgoing, RetryClass, SendResult, whatsapp};
+use domain::{pace, scheduled};
+use providers::{
+    AlertReason, Choice, Choices, Envelope, Failure, Interactive, Media, Outgoing, Section, SendResult,
+};
 use std::time::Duration;
 
-/// Tries of a temporary failure (channels section 8.3).
-const TRIES: i64 = 6;
 /// A message that waited this long is not sent any more (channels section 8.3).
 const STALE: Duration = Duration::from_secs(60 * 60);
-/// An inbox that its provider refuses is tried again after this long.
-const ALERT_PAUSE: Duration = Duration::from_secs(5 * 60);
 /// How long an unknown outcome may stay unknown, where `outcome_wait_ms` does not say.
 const OUTCOME_WAIT_MS: u64 = 10 * 60 * 1000;
-/// The longest a provider may take; never more than half a lease.
-const TOTAL: Duration = Duration::from_secs(15);
-
-const STATE_ACTIVE: (&str, &str) = ("active", "[]");
 
 /// A send job's turn.
 pub async fn run(job: &Job) -> Result<Turn> {
@@ -40,45 +40,60 @@ pub async fn run(job: &Job) -> Result<Turn> {
         // The last worker died between the request and its answer: nobody knows whether it was sent.
         return unknown(job, "the worker stopped before the provider answered").await;
     }
-    if Timestamp::now() > outbound.accepted_at.after(STALE) {
+    if outbound.paced
+        && let Some(turn) = line::wait_for_turn(job, &outbound.inbox).await?
+    {
+        return Ok(turn);
+    }
+    // While the provider refuses the account, messages wait as long as it takes.
+    if !outbound.alerted && Timestamp::now() > outbound.fresh_since.after(STALE) {
         return fail(job, "stale", "It could not be sent within an hour. Send it again if it still matters.")
             .await;
     }
-    let sender = sender(&outbound.inbox).await?;
-    let request =
-        match whatsapp::send_request(&sender, &outbound.to, &job.subject, None, &content(&outbound)?) {
-            Ok(request) => request,
-            Err(error) => {
-                common::log!("message cannot be built", message = job.subject, error = error);
-                return fail(
-                    job,
-                    "configuration",
-                    "The inbox is not set up to send. Ask your administrator.",
-                )
-                .await;
-            }
-        };
-    let deadlines = deadlines().await;
+    let Some(provider) = Provider::of(&outbound.inbox, &job.subject).await? else {
+        return line::alert(job, &outbound.inbox, AlertReason::ChannelDisconnected, "no_credentials").await;
+    };
+    let content = match content(&provider, job, &outbound).await? {
+        Ok(content) => content,
+        Err(turn) => return Ok(turn),
+    };
+    let channel = outbound.inbox.address.channel.as_str();
+    let envelope = Envelope {
+        to: &outbound.to,
+        reference: &job.subject,
+        reply_to: outbound.reply_to.as_deref(),
+        human_agent: needs_human_agent_tag(channel, outbound.last_inbound_at, Timestamp::now()),
+        content: &content,
+    };
+    let request = match provider.send_request(&envelope) {
+        Ok(request) => request,
+        Err(error) => return unbuilt(job, &error).await,
+    };
+    let deadlines = line::deadlines().await;
     if !db::write(|db| jobs::begin(db, job)).await? {
         return Ok(Turn::Lost);
     }
     match outbound::send(request, deadlines).await {
-        Ok(answer) => {
-            let result = whatsapp::read_answer(answer.status().as_u16(), answer.headers(), answer.body());
-            settle(job, &outbound, result).await
-        }
-        Err(SendError::NotSent(why)) => retry(job, backoff(job.number()), &why).await,
+        Ok(answer) => settle(job, &outbound, provider.read_answer(&answer)).await,
+        Err(SendError::NotSent(why)) => not_reached(job, &why).await,
         Err(SendError::Unknown(why)) => unknown(job, &why).await,
     }
 }
 
 async fn settle(job: &Job, outbound: &Outbound, result: SendResult) -> Result<Turn> {
     match result {
-        SendResult::Accepted { provider_id, .. } => {
+        SendResult::Accepted { provider_id, state, .. } => {
             end(job, |db| {
                 delivery::taken_over(db, &job.tenant, &job.subject, &provider_id)?;
-                let (state, reasons) = STATE_ACTIVE;
-                inboxes::set_state(db, &job.tenant, outbound.inbox.seq, state, reasons).map(drop)
+                if state == Some(providers::State::Sent) {
+                    let at = Timestamp::now();
+                    let step = Step { status: DeliveryStatus::Sent, at, provider_id: None, failure: None };
+                    delivery::apply(db, &job.tenant, &job.subject, &step)?;
+                }
+                if outbound.success_is_news {
+                    pace::recovered(db, &job.tenant, outbound.inbox.address.seq)?;
+                }
+                Ok(())
             })
             .await
         }
@@ -88,41 +103,28 @@ async fn settle(job: &Job, outbound: &Outbound, result: SendResult) -> Result<Tu
 }
 
 async fn refused(job: &Job, outbound: &Outbound, failure: &Failure) -> Result<Turn> {
-    common::log!(
-        "provider refused a message",
-        message = job.subject,
-        code = failure.code,
-        text = failure.provider_text
-    );
-    match failure.class {
-        RetryClass::Never | RetryClass::OtherWay => fail(job, &failure.code, failure.public_reason).await,
-        RetryClass::Retry if job.number() >= TRIES => fail(job, &failure.code, failure.public_reason).await,
-        RetryClass::Retry | RetryClass::Throttled => {
-            let wait = failure.retry_after.unwrap_or_else(|| backoff(job.number()));
-            again_in(job, wait, &failure.code).await
-        }
-        RetryClass::Alert => {
-            // One mark for the inbox, not one alert a message; its messages wait.
-            let reason = if matches!(failure.code.as_str(), "190" | "0") {
-                "token_expired"
-            } else {
-                "permission_missing"
-            };
-            let reasons = format!("[\"{reason}\"]");
-            db::write(|db| inboxes::set_state(db, &job.tenant, outbound.inbox.seq, "degraded", &reasons))
-                .await?;
-            again_in(job, ALERT_PAUSE, &failure.code).await
+    match line::refused(job, &outbound.inbox, failure).await? {
+        Refusal::Turn(turn) => Ok(turn),
+        Refusal::Final => {
+            if let MessageContent::Media { media } = &outbound.content {
+                // It may be the provider's id of the file that is no good any more.
+                send_media::forget(&job.tenant, outbound, media).await?;
+            }
+            fail(job, &failure.code, failure.public_reason).await
         }
     }
 }
 
-/// The provider was not reached: as with a temporary failure.
-async fn retry(job: &Job, wait: Duration, why: &str) -> Result<Turn> {
-    common::log!("provider not reached", message = job.subject, why = why);
-    if job.number() >= TRIES {
-        return fail(job, "unreachable", "The channel could not be reached. Try again later.").await;
+async fn not_reached(job: &Job, why: &str) -> Result<Turn> {
+    match line::not_reached(job, why).await? {
+        Some(turn) => Ok(turn),
+        None => fail(job, "unreachable", "The channel could not be reached. Try again later.").await,
     }
-    again_in(job, wait, why).await
+}
+
+async fn unbuilt(job: &Job, error: &providers::BuildError) -> Result<Turn> {
+    common::log!("message cannot be built", message = job.subject, error = error);
+    fail(job, "configuration", "The inbox is not set up to send this. Ask your administrator.").await
 }
 
 async fn fail(job: &Job, code: &str, reason: &str) -> Result<Turn> {
@@ -154,6 +156,11 @@ pub async fn give_up(job: &Job) -> Result<Turn> {
     .await
 }
 
+/// The time of a scheduled message has come.
+pub async fn release(job: &Job) -> Result<Turn> {
+    end(job, |db| scheduled::release(db, &job.tenant, &job.subject, Timestamp::now())).await
+}
+
 /// Ends a job with what is recorded of it, unless its lease was lost.
 pub async fn end(job: &Job, record: impl FnOnce(&db::Db<'_>) -> Result<()>) -> Result<Turn> {
     db::write(|db| {
@@ -166,10 +173,16 @@ pub async fn end(job: &Job, record: impl FnOnce(&db::Db<'_>) -> Result<()>) -> R
     .await
 }
 
-fn content(outbound: &Outbound) -> Result<Outgoing> {
-    match &outbound.content {
-        MessageContent::Text { text } => Ok(Outgoing::Text { body: text.body.clone(), preview_url: true }),
-        MessageContent::Template { template } => Ok(Outgoing::Template {
+/// The content as providers take it; a file is brought to where the provider finds it. The turn, when that is
+/// the end of it for now.
+async fn content(
+    provider: &Provider,
+    job: &Job,
+    outbound: &Outbound,
+) -> Result<std::result::Result<Outgoing, Turn>> {
+    Ok(Ok(match &outbound.content {
+        MessageContent::Text { text } => Outgoing::Text { body: text.body.clone(), preview_url: true },
+        MessageContent::Template { template } => Outgoing::Template {
             name: template.name.clone(),
             language: template.language.clone(),
             components: template
@@ -178,30 +191,62 @@ fn content(outbound: &Outbound) -> Result<Outgoing> {
                 .map(serde_json::to_value)
                 .collect::<Result<_, _>>()
                 .map_err(|error| Problem::internal(error.to_string()))?,
-        }),
-        MessageContent::Unsupported { .. } => {
-            Err(Problem::internal("unsupported content was accepted for sending"))
+        },
+        MessageContent::Media { media } => {
+            let source = match send_media::source(provider, &job.tenant, outbound, media).await? {
+                Source::Is(source) => source,
+                Source::Refused(failure) => return refused(job, outbound, &failure).await.map(Err),
+                Source::NotReached(why) => return not_reached(job, &why).await.map(Err),
+                Source::Unbuilt(error) => return unbuilt(job, &error).await.map(Err),
+                Source::Gone => {
+                    let reason = "The file was deleted before the message was sent.";
+                    return fail(job, "media_gone", reason).await.map(Err);
+                }
+            };
+            Outgoing::Media(Media {
+                kind: send_media::kind(media.media_type),
+                source,
+                caption: media.caption.clone(),
+                filename: media.filename.clone(),
+                sticker: media.sticker,
+                voice: media.voice,
+            })
         }
-    }
+        MessageContent::Interactive { interactive } => {
+            let choices = match &interactive.list {
+                None => Choices::Buttons(interactive.buttons.iter().map(choice).collect()),
+                Some(list) => Choices::List {
+                    button: list.button.clone(),
+                    sections: list
+                        .sections
+                        .iter()
+                        .map(|section| Section {
+                            title: section.title.clone(),
+                            rows: section.rows.iter().map(choice).collect(),
+                        })
+                        .collect(),
+                },
+            };
+            Outgoing::Interactive(Interactive {
+                header: interactive.header.clone(),
+                body: interactive.body.clone(),
+                footer: interactive.footer.clone(),
+                choices,
+            })
+        }
+        MessageContent::Location { location } => Outgoing::Location {
+            latitude: location.latitude,
+            longitude: location.longitude,
+            name: location.name.clone(),
+            address: location.address.clone(),
+        },
+        MessageContent::Contacts { contacts } => Outgoing::Contacts(contacts.clone()),
+        MessageContent::Reply { .. } | MessageContent::Unsupported { .. } | MessageContent::Deleted {} => {
+            return Err(Problem::internal("content that cannot be sent was accepted"));
+        }
+    }))
 }
 
-/// The number's connection to WhatsApp. While the sandbox is on and no other address is set, it is meant.
-async fn sender(inbox: &inboxes::Address) -> Result<whatsapp::Sender> {
-    let base_url = match settings::get("whatsapp_base_url").await {
-        Some(url) => url,
-        None if settings::sandbox().await => "http://sandbox.spin.internal/sandbox/whatsapp".into(),
-        None => "https://graph.facebook.com".into(),
-    };
-    Ok(whatsapp::Sender {
-        base_url,
-        api_version: settings::get("whatsapp_api_version").await.unwrap_or_else(|| "v25.0".into()),
-        phone_number_id: inbox.external_id.clone(),
-        access_token: settings::required("whatsapp_access_token").await?,
-        app_secret: settings::get("whatsapp_app_secret").await,
-    })
-}
-
-async fn deadlines() -> Deadlines {
-    let total = TOTAL.min(run::half_lease().await);
-    Deadlines { connect: total.min(Duration::from_secs(5)), first_byte: total, total }
+fn choice(choice: &InteractiveChoice) -> Choice {
+    Choice { id: choice.id.clone(), title: choice.title.clone(), description: choice.description.clone() }
 }

@@ -1,4 +1,7 @@
-//! `/v1/auth`: how people sign in. What they may do then is said by their membership in the tenant.
+//! `/v1/auth`: how people sign in; `/v1/users`: what is about themselves. What they may do is said by their membership
+//! in the tenant.
+
+mod unread;
 
 use axum::Json as Answer;
 use common::auth::{Role, token};
@@ -15,7 +18,7 @@ common::serve!(crate::routes);
 
 /// The operations of this component.
 pub fn routes() -> Routes {
-    Routes::new("Sign-in").add(
+    Routes::new("Users").add(
         Operation::post("/v1/auth/sessions", "createSession")
             .summary("Sign in")
             .describe(
@@ -35,6 +38,7 @@ pub fn routes() -> Routes {
             .example_elsewhere("users::sign_in: the example needs a person with this password"),
         sign_in,
     )
+    .merge(unread::routes())
 }
 
 const SESSION: &str = r#"{

@@ -56,7 +56,8 @@ pub struct Identity {
     pub metadata: IdentityMetadata,
 }
 
-/// `phoneNumber` for WhatsApp, `externalId` for the others.
+/// `phoneNumber` for WhatsApp and SMS, `externalId` for the others and for people whom WhatsApp knows by a user
+/// id alone.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct IdentityMetadata {
@@ -94,8 +95,9 @@ pub struct UpdateContactRequest {
 /// line breaks): every value that crosses from the host costs, and a page has fifty rows.
 const COLUMNS: &str = "c.seq, c.id, c.tenant_id, c.name, c.created_at, c.updated_at, c.archived_at,
     (SELECT json_group_array(json_object('id', i.id, 'channel', i.channel, 'metadata',
-              CASE i.channel WHEN 'whatsapp' THEN json_object('phoneNumber', '+' || i.address)
-                             ELSE json_object('externalId', i.address) END))
+              CASE WHEN i.channel IN ('whatsapp', 'sms') AND i.address NOT GLOB '*[^0-9]*'
+                   THEN json_object('phoneNumber', '+' || i.address)
+                   ELSE json_object('externalId', i.address) END))
        FROM identities i WHERE i.contact_seq = c.seq)
     || char(10) || (SELECT json_group_array(t.tag_id) FROM contact_tags t WHERE t.contact_seq = c.seq)
     || char(10) || (SELECT json_group_object(f.field_id, f.value) FROM contact_fields f WHERE f.contact_seq = c.seq)
@@ -177,11 +179,25 @@ pub fn create(db: &Db<'_>, caller: &Principal, request: &CreateContactRequest) -
     let now = Timestamp::now();
     let seq = insert(db, &caller.tenant, request.name.as_deref(), now)?;
     if let Some(digits) = digits {
-        add_identity(db, &caller.tenant, seq, "whatsapp", &digits, now).map_err(|error| match error {
-            DbError::Unique(_) => Problem::conflict(
+        let taken = |digits: &str| {
+            Problem::conflict(
                 "contact_phone_taken",
-                format!("Another contact has the phone number +{digits}: find it with GET /v1/contacts?search={digits}."),
-            ),
+                format!(
+                    "Another contact has the phone number +{digits}: find it with GET /v1/contacts?search={digits}."
+                ),
+            )
+        };
+        for other in phone::variants(&digits).iter().skip(1) {
+            let known = db.touches(
+                "SELECT 1 FROM identities WHERE tenant_id = ? AND channel = 'whatsapp' AND address = ?",
+                params![caller.tenant, other],
+            )?;
+            if known {
+                return Err(taken(other));
+            }
+        }
+        add_identity(db, &caller.tenant, seq, "whatsapp", &digits, now).map_err(|error| match error {
+            DbError::Unique(_) => taken(&digits),
             other => other.into(),
         })?;
     }
@@ -246,6 +262,10 @@ pub(crate) fn created_event(contact: &Contact) -> Result<Event> {
     Event::new("contact.created", &ContactData { contact })
 }
 
+pub(crate) fn updated_event(contact: &Contact) -> Result<Event> {
+    Event::new("contact.updated", &ContactData { contact })
+}
+
 /// Changes the fields that are present and tells the webhook, unless nothing changes.
 pub fn update(db: &Db<'_>, caller: &Principal, id: &str, request: &UpdateContactRequest) -> Result<Contact> {
     use common::input::Patch;
@@ -269,12 +289,7 @@ pub fn update(db: &Db<'_>, caller: &Principal, id: &str, request: &UpdateContact
         params![name, now, before.seq, caller.tenant],
     )?;
     let contact = Contact { name, updated_at: now, ..before };
-    events::emit(
-        db,
-        &caller.tenant,
-        now,
-        &[Event::new("contact.updated", &ContactData { contact: &contact })?],
-    )?;
+    events::emit(db, &caller.tenant, now, &[updated_event(&contact)?])?;
     Ok(contact)
 }
 

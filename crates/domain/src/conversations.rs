@@ -1,17 +1,24 @@
 //! Conversations: the thread of one identity, with its sessions and its messaging window
 //! (contract section 5). The row is the identity's; the public id is `cnv_` + the ULID of `idn_`.
+//!
+//! Lists are in [`list`], one conversation with its context in [`details`], what people do with one in [`changes`],
+//! whether one may write in [`sendability`].
+
+pub mod changes;
+pub mod details;
+pub mod list;
+pub mod sendability;
+
+pub use sendability::{Actor, WINDOW, needs_human_agent_tag, window};
 
 use common::db::{Db, Error as DbError, FromRow, Row};
 use common::id::{self, Kind};
-use common::problem::Window;
 use common::time::Timestamp;
 use common::{Problem, Result, params};
 use serde::Serialize;
-use std::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
 use utoipa::ToSchema;
 
-/// Free-form messages are allowed this long after the customer's latest message (channels section 2.5).
-pub const WINDOW: Duration = Duration::from_secs(24 * 60 * 60);
 /// Longest preview of the last message, in characters.
 const PREVIEW_CHARS: usize = 120;
 
@@ -106,14 +113,33 @@ pub(crate) fn by_seq(db: &Db<'_>, tenant: &str, seq: i64) -> Result<Option<Conve
     Ok(db.row(&sql, params![seq, tenant])?)
 }
 
-/// Whether an agent may write freely now, by the customer's latest message.
-pub fn window(last_inbound_at: Option<Timestamp>, now: Timestamp) -> Window {
-    let expires_at = last_inbound_at.map(|at| at.after(WINDOW)).filter(|end| *end > now);
-    Window {
-        state: if expires_at.is_some() { "OPEN" } else { "CLOSED" },
-        for_actor: "AGENT",
-        expires_at,
-        failure_code: expires_at.is_none().then_some("messagingWindowClosed"),
+/// Several conversations by their `seq`; those that are absent or whose contact was deleted are left out.
+pub(crate) fn by_seqs(
+    db: &Db<'_>,
+    tenant: &str,
+    seqs: &BTreeSet<i64>,
+) -> Result<BTreeMap<i64, Conversation>> {
+    if seqs.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let wanted = serde_json::to_string(seqs).map_err(|error| Problem::internal(error.to_string()))?;
+    let sql = format!(
+        "SELECT i.seq, {COLUMNS} FROM identities i
+          WHERE i.seq IN (SELECT value FROM json_each(?)) AND i.tenant_id = ?
+            AND (SELECT c.deleted_at FROM contacts c WHERE c.seq = i.contact_seq) IS NULL"
+    );
+    let found: Vec<Numbered> = db.rows(&sql, params![wanted, tenant])?;
+    Ok(found.into_iter().map(|found| (found.seq, found.conversation)).collect())
+}
+
+struct Numbered {
+    seq: i64,
+    conversation: Conversation,
+}
+
+impl FromRow for Numbered {
+    fn from_row(row: &mut Row) -> Result<Self, DbError> {
+        Ok(Numbered { seq: row.take()?, conversation: Conversation::from_row(row)? })
     }
 }
 
@@ -167,20 +193,4 @@ pub(crate) fn note_message(
           WHERE seq = ?5 AND coalesce(last_message_at, 0) <= ?1",
         params![last.at, inbox_seq, preview(last.preview), last.sender, identity_seq],
     )?)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_window_closes_24_hours_after_the_customers_message() {
-        let now = Timestamp(1_000_000_000_000);
-        assert_eq!(window(None, now).state, "CLOSED");
-        let fresh = window(Some(now.before(Duration::from_secs(3600))), now);
-        assert_eq!((fresh.state, fresh.failure_code), ("OPEN", None));
-        assert_eq!(fresh.expires_at, Some(now.after(Duration::from_secs(23 * 3600))));
-        let old = window(Some(now.before(WINDOW)), now);
-        assert_eq!((old.state, old.failure_code), ("CLOSED", Some("messagingWindowClosed")));
-    }
 }

@@ -1,16 +1,29 @@
 //! Inboxes: the connected senders of a tenant (contract section 6).
+//!
+//! | file | what |
+//! |---|---|
+//! | `connect` | connecting senders of every channel |
+//! | `changes` | names and credentials, team, disconnecting |
+//! | `credentials` | the sealed secrets of an inbox |
+//! | `reads` | templates and phone numbers, as their provider lists them |
 
-use common::auth::Principal;
+mod changes;
+mod connect;
+pub mod credentials;
+pub mod reads;
+
+pub use changes::*;
+pub use connect::*;
+pub use credentials::Credentials;
+
+use common::crypto::Sealer;
 use common::db::{Db, Error as DbError, FromRow, Row};
-use common::problem::Violations;
 use common::time::Timestamp;
-use common::{Problem, Result, id, params};
+use common::{Problem, Result, params};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-/// Most numbers connected by one request.
-pub const NUMBERS_MAX: usize = 50;
 /// Most inboxes of a tenant: the list is not paged.
 pub const INBOXES_MAX: i64 = 1000;
 
@@ -23,9 +36,10 @@ pub struct Inbox {
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
     pub tenant_id: String,
+    /// `whatsapp`, `messenger`, `instagram`, `text` or `sms`.
     #[schema(example = "whatsapp")]
     pub channel: String,
-    /// WhatsApp: the phone number id.
+    /// The phone number id, Page, Instagram account, live-chat identifier, SMS sender or messaging service.
     pub external_id: String,
     /// The user or service account that connected it.
     pub created_by: String,
@@ -34,6 +48,27 @@ pub struct Inbox {
     pub team_id: Option<String>,
     pub status: InboxStatus,
     pub config: InboxConfig,
+    /// Where the provider is to send its callbacks; shown to administrators who read or change this one inbox. Keep
+    /// a gateway's to yourself: whoever knows it can play the gateway.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub callback_url: Option<String>,
+    /// Shown once, to whoever made it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secrets: Option<InboxSecrets>,
+    #[serde(skip)]
+    pub seq: i64,
+}
+
+/// Secrets that we made for an inbox.
+#[derive(Debug, Default, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct InboxSecrets {
+    /// Live chat: the key of `identifier_hash`, HMAC-SHA256 of a customer's `identifier` in hex.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hmac_token: Option<String>,
+    /// Gateway: the URL to set there for what customers write; with `/report` behind it for delivery reports.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub callback_url: Option<String>,
 }
 
 /// Whether an inbox can send.
@@ -48,32 +83,65 @@ pub struct InboxStatus {
     pub reasons: Box<RawValue>,
 }
 
-/// What the channel knows the sender by.
-#[derive(Debug, Serialize, ToSchema)]
+/// What the channel knows the sender by; which members are there depends on the channel.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct InboxConfig {
-    /// WhatsApp only.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// WhatsApp.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phone_number_id: Option<String>,
+    /// Messenger; Instagram where it is reached through a Page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub page_id: Option<String>,
+    /// Instagram.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account_id: Option<String>,
+    /// Instagram: how its token was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub login: Option<InstagramLogin>,
+    /// SMS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<SmsProvider>,
+    /// SMS: the number or name that messages come from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// Twilio: the service that chooses the number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub messaging_service_sid: Option<String>,
+    /// Live chat: customers without a right `identifier_hash` are refused.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub hmac_mandatory: bool,
 }
 
-/// Exactly one channel kind a request.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct CreateInboxRequest {
-    pub whatsapp: Option<ConnectWhatsApp>,
+/// How the token of an Instagram account was made (channels section 1.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum InstagramLogin {
+    /// Through the Page that the account is linked to: `graph.facebook.com`.
+    Page,
+    /// Instagram API with Instagram Login: `graph.instagram.com`.
+    Instagram,
 }
 
-/// Numbers of a WhatsApp business account; each becomes an inbox.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct ConnectWhatsApp {
-    /// The business account, one id.
-    #[schema(min_items = 1, max_items = 1)]
-    pub resource_ids: Vec<String>,
-    /// The phone number ids, at most 50.
-    #[schema(min_items = 1, max_items = 50)]
-    pub phone_number_ids: Vec<String>,
+/// Who carries text messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum SmsProvider {
+    Twilio,
+    /// Any HTTP gateway, described by settings.
+    Gateway,
+}
+
+impl InboxConfig {
+    fn read(channel: &str, external_id: &str, json: &str) -> Result<Self, DbError> {
+        let mut config: InboxConfig =
+            serde_json::from_str(json).map_err(|error| DbError::Other(error.to_string()))?;
+        // Numbers connected before there was a config have none.
+        if channel == "whatsapp" && config.phone_number_id.is_none() {
+            config.phone_number_id = Some(external_id.to_string());
+        }
+        Ok(config)
+    }
 }
 
 impl FromRow for Inbox {
@@ -81,28 +149,30 @@ impl FromRow for Inbox {
         let (id, created_at, updated_at, tenant_id) = (row.take()?, row.take()?, row.take()?, row.take()?);
         let channel: String = row.take()?;
         let external_id: String = row.take()?;
-        let config = InboxConfig { phone_number_id: (channel == "whatsapp").then(|| external_id.clone()) };
+        let (created_by, name, team_id, state) = (row.take()?, row.take()?, row.take()?, row.take()?);
+        let reasons = RawValue::from_string(row.take()?).map_err(|e| DbError::Other(e.to_string()))?;
+        let config: String = row.take()?;
         Ok(Inbox {
+            config: InboxConfig::read(&channel, &external_id, &config)?,
             id,
             created_at,
             updated_at,
             tenant_id,
             channel,
             external_id,
-            created_by: row.take()?,
-            name: row.take()?,
-            team_id: row.take()?,
-            status: InboxStatus {
-                state: row.take()?,
-                reasons: RawValue::from_string(row.take()?).map_err(|e| DbError::Other(e.to_string()))?,
-            },
-            config,
+            created_by,
+            name,
+            team_id,
+            status: InboxStatus { state, reasons },
+            callback_url: None,
+            secrets: None,
+            seq: row.take()?,
         })
     }
 }
 
-const COLUMNS: &str =
-    "id, created_at, updated_at, tenant_id, channel, external_id, created_by, name, team_id, state, reasons";
+const COLUMNS: &str = "id, created_at, updated_at, tenant_id, channel, external_id, created_by, name, team_id, state, \
+                       reasons, config, seq";
 
 /// All inboxes of the tenant, in the order of their connection.
 pub fn list(db: &Db<'_>, tenant: &str) -> Result<Vec<Inbox>> {
@@ -112,85 +182,10 @@ pub fn list(db: &Db<'_>, tenant: &str) -> Result<Vec<Inbox>> {
     Ok(db.rows(&sql, params![tenant])?)
 }
 
-impl CreateInboxRequest {
-    fn validate(&self) -> Result<&ConnectWhatsApp> {
-        let Some(whatsapp) = &self.whatsapp else {
-            return Err(Problem::invalid("body", "must name exactly one channel kind: whatsapp"));
-        };
-        let mut violations = Violations::new();
-        violations.check(
-            whatsapp.resource_ids.len() == 1,
-            "whatsapp.resourceIds",
-            "must hold the id of one business account",
-        );
-        let numbers = &whatsapp.phone_number_ids;
-        violations.check(!numbers.is_empty(), "whatsapp.phoneNumberIds", "must not be empty");
-        violations.check(numbers.len() <= NUMBERS_MAX, "whatsapp.phoneNumberIds", "must hold at most 50 ids");
-        for (at, number) in numbers.iter().enumerate().take(NUMBERS_MAX) {
-            let field = format!("whatsapp.phoneNumberIds[{at}]");
-            violations.check(is_graph_id(number), &field, "must be a phone number id: 1 to 32 digits");
-            let twice = numbers.iter().take(at).any(|before| before == number);
-            violations.check(!twice, &field, "must not be named twice");
-        }
-        for (at, account) in whatsapp.resource_ids.iter().enumerate().take(1) {
-            let field = format!("whatsapp.resourceIds[{at}]");
-            violations.check(is_graph_id(account), &field, "must be a business account id: 1 to 32 digits");
-        }
-        violations.finish()?;
-        Ok(whatsapp)
-    }
-}
-
-fn is_graph_id(text: &str) -> bool {
-    (1..=32).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
-}
-
-/// Connects numbers; all of them or none. A number belongs to one tenant, since callbacks name only it.
-pub fn create(db: &Db<'_>, caller: &Principal, request: &CreateInboxRequest) -> Result<Vec<Inbox>> {
-    let whatsapp = request.validate()?;
-    let count = db.row::<(i64,)>(
-        "SELECT count(*) FROM inboxes WHERE tenant_id = ? AND deleted_at IS NULL",
-        params![caller.tenant],
-    )?;
-    if count.is_some_and(|(count,)| count.saturating_add(NUMBERS_MAX as i64) > INBOXES_MAX) {
-        return Err(Problem::conflict(
-            "inbox_limit_reached",
-            format!("A tenant can have {INBOXES_MAX} inboxes: delete those you do not need."),
-        ));
-    }
-    let now = Timestamp::now();
-    let account = whatsapp.resource_ids.first();
-    let mut made = Vec::with_capacity(whatsapp.phone_number_ids.len());
-    for number in &whatsapp.phone_number_ids {
-        let sql = format!(
-            "INSERT INTO inboxes (id, tenant_id, channel, external_id, account_id, name, created_by, created_at, updated_at)
-             VALUES (?, ?, 'whatsapp', ?, ?, ?, ?, ?, ?) RETURNING {COLUMNS}"
-        );
-        let name = format!("WhatsApp {number}");
-        let inbox = db
-            .row::<Inbox>(
-                &sql,
-                params![
-                    id::new(id::Kind::Inbox),
-                    caller.tenant,
-                    number,
-                    account,
-                    name,
-                    caller.actor.id(),
-                    now,
-                    now
-                ],
-            )
-            .map_err(|error| match error {
-                DbError::Unique(_) => Problem::conflict(
-                    "inbox_already_connected",
-                    format!("The phone number id {number} is connected already. Disconnect it there first."),
-                ),
-                other => other.into(),
-            })?;
-        made.extend(inbox);
-    }
-    Ok(made)
+/// One inbox.
+pub fn find(db: &Db<'_>, tenant: &str, id: &str) -> Result<Inbox> {
+    let sql = format!("SELECT {COLUMNS} FROM inboxes WHERE id = ? AND tenant_id = ? AND deleted_at IS NULL");
+    db.row(&sql, params![id, tenant])?.ok_or_else(|| Problem::not_found("inbox", id))
 }
 
 /// What receiving and sending need of an inbox.
@@ -216,12 +211,71 @@ impl FromRow for Address {
 }
 
 /// Whose inbox a callback is for: the one place where the tenant is found by something else, since the
-/// provider names only the address, and its signature was checked.
+/// provider names only the address, and its signature was checked. Not for SMS, whose callback URLs name the inbox.
 pub fn by_address(db: &Db<'_>, channel: &str, external_id: &str) -> Result<Option<Address>> {
     Ok(db.row(
         "SELECT seq, id, tenant_id, channel, external_id FROM inboxes
-          WHERE channel = ? AND external_id = ? AND deleted_at IS NULL",
+          WHERE channel = ? AND external_id = ? AND deleted_at IS NULL AND channel <> 'sms'",
         params![channel, external_id],
+    )?)
+}
+
+/// An inbox with everything that talking to its provider needs.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    pub address: Address,
+    /// WhatsApp: the business account.
+    pub account_id: Option<String>,
+    pub config: InboxConfig,
+    sealed: Option<String>,
+}
+
+impl FromRow for Connection {
+    fn from_row(row: &mut Row) -> Result<Self, DbError> {
+        let address = Address::from_row(row)?;
+        let (account_id, config, sealed) = (row.take()?, row.take::<String>()?, row.take()?);
+        let config = InboxConfig::read(&address.channel, &address.external_id, &config)?;
+        Ok(Connection { address, account_id, config, sealed })
+    }
+}
+
+impl Connection {
+    /// The secrets, opened; use them at once and keep them nowhere.
+    pub fn credentials(&self, sealer: &Sealer) -> Result<Credentials> {
+        Credentials::open(sealer, &self.address.id, self.sealed.as_deref())
+    }
+}
+
+pub(crate) const CONNECTION: &str =
+    "seq, id, tenant_id, channel, external_id, account_id, config, credentials";
+
+/// The connection of an inbox; `None` when it was disconnected.
+pub fn connection(db: &Db<'_>, tenant: &str, seq: i64) -> Result<Option<Connection>> {
+    let sql =
+        format!("SELECT {CONNECTION} FROM inboxes WHERE seq = ? AND tenant_id = ? AND deleted_at IS NULL");
+    Ok(db.row(&sql, params![seq, tenant])?)
+}
+
+/// The connection that a callback URL names. The tenant is found by the inbox, as in [`by_address`]: nothing may
+/// be believed before the callback was checked with the inbox's own secret.
+pub fn connection_by_id(db: &Db<'_>, id: &str) -> Result<Option<Connection>> {
+    let sql = format!("SELECT {CONNECTION} FROM inboxes WHERE id = ? AND deleted_at IS NULL");
+    Ok(db.row(&sql, params![id])?)
+}
+
+/// The connection of one of our addresses, as callbacks name them; see [`by_address`].
+pub fn connection_by_address(db: &Db<'_>, channel: &str, external_id: &str) -> Result<Option<Connection>> {
+    let sql = format!(
+        "SELECT {CONNECTION} FROM inboxes WHERE channel = ? AND external_id = ? AND deleted_at IS NULL"
+    );
+    Ok(db.row(&sql, params![channel, external_id])?)
+}
+
+/// Whether any inbox of a channel has secrets of its own.
+pub fn any_with_credentials(db: &Db<'_>, channel: &str) -> Result<bool> {
+    Ok(db.touches(
+        "SELECT 1 FROM inboxes WHERE channel = ? AND deleted_at IS NULL AND credentials IS NOT NULL LIMIT 1",
+        params![channel],
     )?)
 }
 

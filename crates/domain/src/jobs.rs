@@ -3,7 +3,7 @@
 //! A worker claims due rows with one statement, works outside any transaction, and ends with one that
 //! records the result and removes the row. A claim moves `due_at` to the end of its lease, so the jobs of
 //! a killed worker come back by themselves; `attempts` is the fence that keeps a worker which lost its
-//! lease from recording anything. Claims go round the tenants, so that one with a long queue does not
+//! lease from recording anything (with subject and time: SQLite gives the number of a deleted row to the next). Claims go round the tenants, so that one with a long queue does not
 //! hold up the others.
 
 use common::db::{Db, Error, FromRow, Row};
@@ -22,6 +22,12 @@ pub enum Kind {
     DeliverWebhook,
     /// Fails a message whose outcome stayed unknown. Subject: the message.
     GiveUpOnOutcome,
+    /// Puts a scheduled message into its lane. Subject: the message.
+    ReleaseMessage,
+    /// Brings our reaction on a message to its provider. Subject: the message.
+    SendReaction,
+    /// Fetches a file that a customer sent. Subject: the file; payload: its message.
+    FetchMedia,
 }
 
 impl Kind {
@@ -31,13 +37,23 @@ impl Kind {
             Kind::ProcessCallback => "process_callback",
             Kind::DeliverWebhook => "deliver_webhook",
             Kind::GiveUpOnOutcome => "give_up_on_outcome",
+            Kind::ReleaseMessage => "release_message",
+            Kind::SendReaction => "send_reaction",
+            Kind::FetchMedia => "fetch_media",
         }
     }
 
     pub fn parse(text: &str) -> Option<Self> {
-        [Kind::SendMessage, Kind::ProcessCallback, Kind::DeliverWebhook, Kind::GiveUpOnOutcome]
-            .into_iter()
-            .find(|kind| kind.as_str() == text)
+        const ALL: [Kind; 7] = [
+            Kind::SendMessage,
+            Kind::ProcessCallback,
+            Kind::DeliverWebhook,
+            Kind::GiveUpOnOutcome,
+            Kind::ReleaseMessage,
+            Kind::SendReaction,
+            Kind::FetchMedia,
+        ];
+        ALL.into_iter().find(|kind| kind.as_str() == text)
     }
 }
 
@@ -58,6 +74,10 @@ pub struct Job {
     /// A worker before this one began the effect and never recorded its end: it may have happened.
     pub broken_off: bool,
     pub created_at: Timestamp,
+    /// The moment that it reserved at its inbox ([`crate::pace`]).
+    pub slot_at: Option<Timestamp>,
+    /// How often the provider asked for patience with its person.
+    pub throttles: i64,
 }
 
 impl FromRow for Job {
@@ -73,6 +93,8 @@ impl FromRow for Job {
             failures: row.take()?,
             broken_off: row.take()?,
             created_at: row.take()?,
+            slot_at: row.take()?,
+            throttles: row.take()?,
         })
     }
 }
@@ -102,6 +124,39 @@ pub fn add(
     Ok(())
 }
 
+/// Adds a job outside any lane, with what it must know beside its subject.
+pub fn add_with(
+    db: &Db<'_>,
+    tenant: &str,
+    kind: Kind,
+    subject: &str,
+    payload: &str,
+    due_at: Timestamp,
+) -> Result<()> {
+    db.run(
+        "INSERT INTO jobs (tenant_id, kind, subject, payload, due_at, created_at) VALUES (?, ?, ?, ?, ?, ?)",
+        params![tenant, kind.as_str(), subject, payload, due_at, Timestamp::now()],
+    )?;
+    background::work_is_due();
+    Ok(())
+}
+
+/// Notes how far a job of several steps has come, and leases it until `due_at`; `false` when the lease was lost.
+pub fn advance(db: &Db<'_>, job: &Job, payload: &str, due_at: Timestamp) -> Result<bool> {
+    Ok(db.touches(
+        "UPDATE jobs SET payload = ?, due_at = ? WHERE seq = ? AND attempts = ? AND subject = ? AND created_at = ? RETURNING 1",
+        params![payload, due_at, job.seq, job.attempts, job.subject, job.created_at],
+    )?)
+}
+
+/// Leases a job for longer while it is worked on; `false` when the lease was lost.
+pub fn extend(db: &Db<'_>, job: &Job, due_at: Timestamp) -> Result<bool> {
+    Ok(db.touches(
+        "UPDATE jobs SET due_at = ? WHERE seq = ? AND attempts = ? AND subject = ? AND created_at = ? RETURNING 1",
+        params![due_at, job.seq, job.attempts, job.subject, job.created_at],
+    )?)
+}
+
 /// Whether anything is due: one look into an index, before a claim takes the write lock.
 pub fn any_due(db: &Db<'_>, now: Timestamp) -> Result<bool> {
     Ok(db.touches("SELECT 1 FROM jobs WHERE due_at <= ? LIMIT 1", params![now])?)
@@ -117,7 +172,7 @@ pub fn waiting(db: &Db<'_>, now: Timestamp) -> Result<Vec<(String, i64, i64)>> {
 }
 
 const CLAIM: &str = "
-    UPDATE jobs SET due_at = ?1, attempts = attempts + 1, broken_off = running
+    UPDATE jobs SET due_at = ?1, attempts = attempts + 1, broken_off = running, held = 0
      WHERE seq IN (
        WITH RECURSIVE tenant (id) AS (
          SELECT min(tenant_id) FROM jobs WHERE due_at IS NOT NULL
@@ -127,7 +182,8 @@ const CLAIM: &str = "
        SELECT job.seq FROM tenant JOIN jobs job ON job.seq IN (
            SELECT seq FROM jobs WHERE tenant_id = tenant.id AND due_at <= ?2 ORDER BY due_at LIMIT ?3)
         ORDER BY job.due_at LIMIT ?4)
-    RETURNING seq, tenant_id, kind, lane, subject, payload, attempts, failures, broken_off, created_at";
+    RETURNING seq, tenant_id, kind, lane, subject, payload, attempts, failures, broken_off, created_at, slot_at,
+              throttles";
 
 /// Claims at most `limit` due jobs for `lease`, at most `per_tenant` of one tenant.
 pub fn claim(db: &Db<'_>, now: Timestamp, lease: Duration, limit: u32, per_tenant: u32) -> Result<Vec<Job>> {
@@ -138,28 +194,59 @@ pub fn claim(db: &Db<'_>, now: Timestamp, lease: Duration, limit: u32, per_tenan
 /// dies before this has done nothing, and the job is simply claimed again.
 pub fn begin(db: &Db<'_>, job: &Job) -> Result<bool> {
     Ok(db.touches(
-        "UPDATE jobs SET running = 1 WHERE seq = ? AND attempts = ? RETURNING 1",
-        params![job.seq, job.attempts],
+        "UPDATE jobs SET running = 1 WHERE seq = ? AND attempts = ? AND subject = ? AND created_at = ? RETURNING 1",
+        params![job.seq, job.attempts, job.subject, job.created_at],
     )?)
 }
 
 /// Ends a job: `false` when the lease was lost, and then nothing may be recorded.
 pub fn finish(db: &Db<'_>, job: &Job) -> Result<bool> {
     let own = db.touches(
-        "DELETE FROM jobs WHERE seq = ? AND attempts = ? RETURNING 1",
-        params![job.seq, job.attempts],
+        "DELETE FROM jobs WHERE seq = ? AND attempts = ? AND subject = ? AND created_at = ? RETURNING 1",
+        params![job.seq, job.attempts, job.subject, job.created_at],
     )?;
     if let (true, Some(lane)) = (own, &job.lane) {
-        let next = db.touches(
-            "UPDATE jobs SET due_at = ? WHERE due_at IS NULL AND seq = (SELECT min(seq) FROM jobs WHERE lane = ?)
-             RETURNING 1",
-            params![Timestamp::now(), lane],
-        )?;
-        if next {
-            background::work_is_due();
-        }
+        start_next(db, lane)?;
     }
     Ok(own)
+}
+
+/// Takes a job out of its lane before it was begun: `false` when it is not there, or was begun. A worker that
+/// has it loses its lease.
+pub fn withdraw(db: &Db<'_>, tenant: &str, lane: &str, subject: &str) -> Result<bool> {
+    let gone = db.row::<(i64,)>(
+        "DELETE FROM jobs WHERE seq = (SELECT min(seq) FROM jobs WHERE lane = ? AND subject = ?)
+            AND running = 0 AND tenant_id = ? RETURNING seq",
+        params![lane, subject, tenant],
+    )?;
+    if gone.is_some() {
+        start_next(db, lane)?;
+    }
+    Ok(gone.is_some())
+}
+
+/// Sets a job that was not begun back to its start, in its place: due again, unless it waits behind others.
+/// `false` when it is not there, or was begun. A worker that has it loses its lease.
+pub fn restart(db: &Db<'_>, tenant: &str, lane: &str, subject: &str, due_at: Timestamp) -> Result<bool> {
+    Ok(db.touches(
+        "UPDATE jobs SET attempts = attempts + 1, due_at = CASE WHEN due_at IS NOT NULL THEN ? END
+          WHERE seq = (SELECT min(seq) FROM jobs WHERE lane = ? AND subject = ?) AND running = 0 AND tenant_id = ?
+         RETURNING 1",
+        params![due_at, lane, subject, tenant],
+    )?)
+}
+
+/// Gives the first of a lane its time, if it has none yet.
+fn start_next(db: &Db<'_>, lane: &str) -> Result<()> {
+    let next = db.touches(
+        "UPDATE jobs SET due_at = ? WHERE due_at IS NULL AND seq = (SELECT min(seq) FROM jobs WHERE lane = ?)
+         RETURNING 1",
+        params![Timestamp::now(), lane],
+    )?;
+    if next {
+        background::work_is_due();
+    }
+    Ok(())
 }
 
 /// Puts a job back after an error of our own, which may have come after its effect: what was begun stays
@@ -167,8 +254,8 @@ pub fn finish(db: &Db<'_>, job: &Job) -> Result<bool> {
 pub fn put_back(db: &Db<'_>, job: &Job, due_at: Timestamp, error: &str) -> Result<bool> {
     let error: String = error.chars().take(500).collect();
     Ok(db.touches(
-        "UPDATE jobs SET due_at = ?, failures = failures + 1, last_error = ? WHERE seq = ? AND attempts = ? RETURNING 1",
-        params![due_at, error, job.seq, job.attempts],
+        "UPDATE jobs SET due_at = ?, failures = failures + 1, last_error = ? WHERE seq = ? AND attempts = ? AND subject = ? AND created_at = ? RETURNING 1",
+        params![due_at, error, job.seq, job.attempts, job.subject, job.created_at],
     )?)
 }
 
@@ -176,7 +263,28 @@ pub fn put_back(db: &Db<'_>, job: &Job, due_at: Timestamp, error: &str) -> Resul
 pub fn retry(db: &Db<'_>, job: &Job, due_at: Timestamp, error: &str) -> Result<bool> {
     let error: String = error.chars().take(500).collect();
     Ok(db.touches(
-        "UPDATE jobs SET due_at = ?, running = 0, failures = failures + 1, last_error = ? WHERE seq = ? AND attempts = ? RETURNING 1",
-        params![due_at, error, job.seq, job.attempts],
+        "UPDATE jobs SET due_at = ?, running = 0, failures = failures + 1, slot_at = NULL, last_error = ?
+          WHERE seq = ? AND attempts = ? AND subject = ? AND created_at = ? RETURNING 1",
+        params![due_at, error, job.seq, job.attempts, job.subject, job.created_at],
+    )?)
+}
+
+/// Puts a job back that did nothing because its inbox waits: no try of its own. Until `due_at` it may be woken
+/// early; with `slot` that moment is reserved for it.
+pub fn hold(db: &Db<'_>, job: &Job, due_at: Timestamp, slot: bool) -> Result<bool> {
+    Ok(db.touches(
+        "UPDATE jobs SET due_at = ?1, running = 0, held = 1, slot_at = CASE WHEN ?2 THEN ?1 END
+          WHERE seq = ?3 AND attempts = ?4 AND subject = ?5 AND created_at = ?6 RETURNING 1",
+        params![due_at, slot, job.seq, job.attempts, job.subject, job.created_at],
+    )?)
+}
+
+/// Puts a job back that the provider asked to be patient with: no failure.
+pub fn be_patient(db: &Db<'_>, job: &Job, due_at: Timestamp, why: &str) -> Result<bool> {
+    let why: String = why.chars().take(500).collect();
+    Ok(db.touches(
+        "UPDATE jobs SET due_at = ?, running = 0, throttles = throttles + 1, slot_at = NULL, last_error = ?
+          WHERE seq = ? AND attempts = ? AND subject = ? AND created_at = ? RETURNING 1",
+        params![due_at, why, job.seq, job.attempts, job.subject, job.created_at],
     )?)
 }

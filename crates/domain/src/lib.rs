@@ -7,16 +7,46 @@
 pub mod accounts;
 pub mod callbacks;
 pub mod contacts;
+pub mod content;
 pub mod conversations;
 pub mod delivery;
 pub mod events;
 pub mod inbound;
 pub mod inboxes;
 pub mod jobs;
+pub mod livechat;
+pub mod media;
 pub mod messages;
 pub mod outgoing;
+pub mod pace;
+pub mod pending;
 pub mod phone;
+pub mod reactions;
 pub mod recipients;
+pub mod resend;
+pub mod scheduled;
 pub mod service_accounts;
+pub mod streams;
+pub mod teams;
+pub mod unread;
+pub mod updates;
 pub mod users;
+pub mod visibility;
 pub mod webhooks;
+
+#[cfg(test)]
+mod tests {
+    /// An empty database with the whole schema, to look at statements without a server.
+    pub fn schema() -> rusqlite::Connection {
+        let db = rusqlite::Connection::open_in_memory().unwrap();
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../migrations");
+        let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect();
+        files.sort();
+        for file in files {
+            for statement in common::migrations::statements(&std::fs::read_to_string(&file).unwrap()) {
+                db.execute(&statement, []).unwrap_or_else(|error| panic!("{error}: {statement}"));
+            }
+        }
+        db
+    }
+}

@@ -1,22 +1,19 @@
-//! Messages: their record, their content, and reading them (contract section 5). Accepting one to send
+//! Messages: their record and reading them (contract section 5). What they say is in [`crate::content`]. Accepting one to send
 //! is in [`crate::outgoing`], taking one in is in [`crate::inbound`].
 
 use crate::conversations::{self, Conversation};
-use common::db::{Db, Error as DbError, FromRow, Row};
+use crate::reactions::{self, Reaction};
+use crate::visibility::visible;
+
+pub use crate::content::*;
+use common::db::{Db, Error as DbError, FromRow, Row, ToValue, Value};
 use common::page::{Binding, Key, Page, Position};
-use common::problem::Violations;
 use common::time::Timestamp;
 use common::{Problem, Result, params};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::value::RawValue;
+use std::collections::{BTreeMap, BTreeSet};
 use utoipa::ToSchema;
-
-/// Longest text, in characters (channels section 2.1).
-pub const TEXT_CHARS: usize = 4096;
-/// Longest template name, in characters.
-pub const TEMPLATE_NAME_CHARS: usize = 512;
-/// Most components of a template.
-pub const TEMPLATE_COMPONENTS: usize = 20;
 
 /// How far a message has come. Stored as a number, so that steps compare.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -92,127 +89,24 @@ pub struct Message {
     pub edited_at: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deleted_at: Option<Timestamp>,
-    #[serde(skip)]
+    /// Grows with every message of the server: what `afterSeq` goes by.
+    #[schema(example = 4711)]
     pub seq: i64,
+    /// The message that is quoted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "msg_01HV8Z2G8Z3H5M9K2S6A1N0P4K")]
+    pub reply_to_message_id: Option<String>,
+    /// What the sender gave along to find it again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = BTreeMap<String, String>)]
+    pub metadata: Option<Box<RawValue>>,
+    /// Of a scheduled message: when it is due.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub send_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub reactions: Vec<Reaction>,
     #[serde(skip)]
     pub identity_seq: i64,
-}
-
-/// What a message says.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(tag = "type", rename_all = "camelCase")]
-pub enum MessageContent {
-    Text {
-        text: TextContent,
-    },
-    Template {
-        template: TemplateContent,
-    },
-    /// Inbound only: a kind that has no form of its own yet.
-    Unsupported {
-        unsupported: UnsupportedContent,
-    },
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct TextContent {
-    /// 1 to 4096 characters.
-    #[schema(min_length = 1, max_length = 4096, example = "Hi Anna, your order is ready for pickup.")]
-    pub body: String,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct TemplateContent {
-    #[schema(min_length = 1, max_length = 512, example = "order_ready")]
-    pub name: String,
-    /// Exactly as approved: `en` is not `en_GB`.
-    #[schema(example = "en")]
-    pub language: String,
-    /// Values for the template's variables, in WhatsApp's form.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub components: Vec<TemplateComponent>,
-}
-
-/// Values of one part of a template (channels section 2.2).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct TemplateComponent {
-    /// `header`, `body` or `button`.
-    #[serde(rename = "type")]
-    #[schema(example = "body")]
-    pub kind: String,
-    /// Buttons: `quick_reply`, `url`, `copy_code` or `flow`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub sub_type: Option<String>,
-    /// Buttons: the place from 0, as text.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub index: Option<String>,
-    /// In WhatsApp's form, such as `{"type": "text", "text": "Anna"}`.
-    #[serde(default)]
-    #[schema(value_type = Vec<TemplateParameter>)]
-    pub parameters: Vec<serde_json::Value>,
-}
-
-/// One value; which of the fields belong to which `type` is WhatsApp's rule.
-#[derive(Debug, ToSchema)]
-#[allow(dead_code, reason = "for the documentation: parameters pass through as they came")]
-pub struct TemplateParameter {
-    #[schema(example = "text", rename = "type")]
-    kind: String,
-    #[schema(example = "Anna")]
-    text: Option<String>,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct UnsupportedContent {
-    /// What the provider calls it.
-    #[schema(example = "sticker")]
-    pub kind: String,
-}
-
-impl MessageContent {
-    /// Checks what a caller wants to send.
-    pub fn validate(&self) -> Result<()> {
-        let mut violations = Violations::new();
-        match self {
-            MessageContent::Text { text } => violations.text("content.text.body", &text.body, TEXT_CHARS),
-            MessageContent::Template { template } => {
-                violations.text("content.template.name", &template.name, TEMPLATE_NAME_CHARS);
-                let language = &template.language;
-                violations.check(
-                    (2..=16).contains(&language.len())
-                        && language.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-'),
-                    "content.template.language",
-                    "must be a language code such as en or pt_BR",
-                );
-                violations.check(
-                    template.components.len() <= TEMPLATE_COMPONENTS,
-                    "content.template.components",
-                    "must have at most 20 components",
-                );
-            }
-            MessageContent::Unsupported { .. } => {
-                violations
-                    .add("content.type", "must be text or template: unsupported content cannot be sent");
-            }
-        }
-        violations.finish()
-    }
-
-    /// What lists of conversations show (contract section 5).
-    pub fn preview(&self) -> &str {
-        match self {
-            MessageContent::Text { text } => &text.body,
-            MessageContent::Template { template } => &template.name,
-            MessageContent::Unsupported { unsupported } => &unsupported.kind,
-        }
-    }
-
-    pub(crate) fn to_json(&self) -> Result<String> {
-        serde_json::to_string(self).map_err(|error| Problem::internal(format!("content: {error}")))
-    }
 }
 
 /// A message with the conversation it belongs to.
@@ -226,14 +120,17 @@ pub struct MessageInConversation {
 const COLUMNS: &str = "m.seq, m.identity_seq, m.id, m.created_at, m.updated_at, m.tenant_id,
     (SELECT i.id FROM identities i WHERE i.seq = m.identity_seq) AS identity,
     (SELECT s.id FROM sessions s WHERE s.seq = m.session_seq) AS session,
-    m.sender_type, m.sender_id, m.content, m.status, m.channel_message_id, m.failure_reason, m.edited_at, m.deleted_at";
+    m.sender_type, m.sender_id, m.content, m.status, m.channel_message_id, m.failure_reason, m.edited_at, m.deleted_at,
+    (SELECT q.id FROM messages q WHERE q.seq = m.reply_to_seq) AS quoted, m.metadata, m.send_at,
+    (SELECT json_group_array(json_array(r.seq, r.id, r.sender_type, r.sender_id, r.emoji, r.created_at))
+       FROM reactions r WHERE r.message_seq = m.seq) AS reactions";
 
 impl FromRow for Message {
     fn from_row(row: &mut Row) -> Result<Self, DbError> {
         let (seq, identity_seq) = (row.take()?, row.take()?);
         let (id, created_at, updated_at, tenant_id) = (row.take()?, row.take()?, row.take()?, row.take()?);
         let identity: String = row.take()?;
-        Ok(Message {
+        let mut message = Message {
             seq,
             identity_seq,
             id,
@@ -250,41 +147,149 @@ impl FromRow for Message {
             failure_reason: row.take()?,
             edited_at: row.take()?,
             deleted_at: row.take()?,
-        })
+            reply_to_message_id: row.take()?,
+            metadata: raw(row.take()?)?,
+            send_at: row.take()?,
+            reactions: Vec::new(),
+        };
+        message.reactions = reactions::of_message(&message.id, &row.take::<String>()?)?;
+        Ok(message)
     }
 }
 
-/// One message with its conversation.
-pub fn find(db: &Db<'_>, tenant: &str, id: &str) -> Result<MessageInConversation> {
+fn raw(json: Option<String>) -> Result<Option<Box<RawValue>>, DbError> {
+    json.map(RawValue::from_string).transpose().map_err(|error| DbError::Other(error.to_string()))
+}
+
+/// One message with its conversation, where the viewer may see it ([`crate::visibility::viewer`]).
+pub fn find(db: &Db<'_>, tenant: &str, viewer: Option<&str>, id: &str) -> Result<MessageInConversation> {
     let missing = || Problem::not_found("message", id);
-    let sql = format!("SELECT {COLUMNS} FROM messages m WHERE m.id = ? AND m.tenant_id = ?");
-    let message: Message = db.row(&sql, params![id, tenant])?.ok_or_else(missing)?;
+    let sql = format!(
+        "SELECT {COLUMNS} FROM messages m WHERE m.id = ?1 AND m.tenant_id = ?2
+            AND (SELECT {} FROM identities i WHERE i.seq = m.identity_seq)",
+        visible(3)
+    );
+    let message: Message = db.row(&sql, params![id, tenant, viewer])?.ok_or_else(missing)?;
     let conversation = conversations::by_seq(db, tenant, message.identity_seq)?.ok_or_else(missing)?;
     Ok(MessageInConversation { message, conversation })
 }
 
+/// Pairs that a message's metadata must hold, all of them.
+pub type MetadataFilter = BTreeMap<String, String>;
+
+/// Which messages a list shows, and how far.
+#[derive(Clone, Copy, Debug)]
+pub struct List<'a> {
+    pub tenant: &'a str,
+    /// As of [`crate::visibility::viewer`].
+    pub viewer: Option<&'a str>,
+    pub metadata: &'a MetadataFilter,
+    pub size: Option<u32>,
+    pub token: Option<&'a str>,
+}
+
+impl List<'_> {
+    /// Conditions on `messages m` for the metadata; `first` is the number of the first free parameter. The
+    /// tenant is ?1.
+    fn metadata_conditions(&self, first: usize, values: &mut Vec<Value>) -> String {
+        let mut conditions = String::new();
+        for (number, (key, value)) in self.metadata.iter().enumerate() {
+            let at = first.saturating_add(number.saturating_mul(2));
+            conditions.push_str(&format!(
+                " AND m.seq IN (SELECT d.message_seq FROM message_metadata d
+                                 WHERE d.tenant_id = ?1 AND d.key = ?{at} AND d.value = ?{})",
+                at.saturating_add(1)
+            ));
+            values.push(key.to_value());
+            values.push(value.to_value());
+        }
+        conditions
+    }
+
+    fn binding(&self, operation: &str, of: &str) -> Result<Binding> {
+        let metadata = serde_json::to_string(self.metadata)
+            .map_err(|error| Problem::internal(format!("a metadata filter: {error}")))?;
+        Ok(Binding::new(&[operation, self.tenant, of, self.viewer.unwrap_or_default(), &metadata]))
+    }
+}
+
+/// Several messages by their `seq`; those that are absent are left out.
+pub(crate) fn by_seqs(db: &Db<'_>, tenant: &str, seqs: &BTreeSet<i64>) -> Result<BTreeMap<i64, Message>> {
+    if seqs.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let wanted = serde_json::to_string(seqs).map_err(|error| Problem::internal(error.to_string()))?;
+    let sql = format!(
+        "SELECT {COLUMNS} FROM messages m WHERE m.seq IN (SELECT value FROM json_each(?)) AND m.tenant_id = ?"
+    );
+    let found: Vec<Message> = db.rows(&sql, params![wanted, tenant])?;
+    Ok(found.into_iter().map(|message| (message.seq, message)).collect())
+}
+
 /// A page of a conversation's messages, newest first, and the token of the next.
-pub fn list(
+pub fn in_conversation(
     db: &Db<'_>,
-    tenant: &str,
+    list: &List<'_>,
     conversation: &str,
-    size: Option<u32>,
-    token: Option<&str>,
 ) -> Result<(Vec<Message>, Option<String>)> {
-    let identity_seq = conversations::seq(db, tenant, conversation)?;
-    let binding = Binding::new(&["listConversationMessages", tenant, conversation]);
-    let page = Page::new(size, token, binding)?;
+    let identity_seq = visible_conversation(db, list, conversation)?;
+    let page = Page::new(list.size, list.token, list.binding("listConversationMessages", conversation)?)?;
     let after = page.after.clone().unwrap_or(Position { key: Key::Number(i64::MAX), seq: i64::MAX });
+    let mut values = params![list.tenant, identity_seq, after.key, after.seq, page.limit()].to_vec();
+    let metadata = list.metadata_conditions(6, &mut values);
     let sql = format!(
         "SELECT {COLUMNS} FROM messages m
-          WHERE m.identity_seq = ? AND m.tenant_id = ? AND (m.created_at, m.seq) < (?, ?)
-          ORDER BY m.created_at DESC, m.seq DESC LIMIT ?"
+          WHERE m.identity_seq = ?2 AND m.tenant_id = ?1 AND (m.created_at, m.seq) < (?3, ?4){metadata}
+          ORDER BY m.created_at DESC, m.seq DESC LIMIT ?5"
     );
-    let values = params![identity_seq, tenant, after.key, after.seq, page.limit()];
-    let mut messages = db.rows::<Message>(&sql, values)?;
+    let mut messages = db.rows::<Message>(&sql, &values)?;
     let next = page
         .cut(&mut messages, |last| Position { key: Key::Number(last.created_at.millis()), seq: last.seq });
     Ok((messages, next))
+}
+
+/// The messages of a conversation that came after `seq`, in the order of their coming, at most a page. No row
+/// is skipped: numbers are given out under the write lock, so none appears below one that was seen.
+pub fn after(db: &Db<'_>, list: &List<'_>, conversation: &str, seq: i64) -> Result<(Vec<Message>, bool)> {
+    let identity_seq = visible_conversation(db, list, conversation)?;
+    let page = Page::new(list.size, None, list.binding("", "")?)?;
+    let mut values = params![list.tenant, identity_seq, seq, page.limit()].to_vec();
+    let metadata = list.metadata_conditions(5, &mut values);
+    let sql = format!(
+        "SELECT {COLUMNS} FROM messages m
+          WHERE m.identity_seq = ?2 AND m.tenant_id = ?1 AND m.seq > ?3{metadata} ORDER BY m.seq LIMIT ?4"
+    );
+    let mut messages = db.rows::<Message>(&sql, &values)?;
+    let more = page.cut(&mut messages, |last| Position { key: Key::Number(0), seq: last.seq }).is_some();
+    Ok((messages, more))
+}
+
+/// A page of the messages with this metadata in all conversations that the viewer may see, newest first.
+pub fn with_metadata(db: &Db<'_>, list: &List<'_>) -> Result<(Vec<Message>, Option<String>)> {
+    let page = Page::new(list.size, list.token, list.binding("listMessages", "")?)?;
+    let below = page.after.as_ref().map_or(i64::MAX, |position| position.seq);
+    let mut values = params![list.tenant, list.viewer, below, page.limit()].to_vec();
+    let metadata = list.metadata_conditions(5, &mut values);
+    let sql = format!(
+        "SELECT {COLUMNS} FROM messages m
+          WHERE m.tenant_id = ?1 AND m.seq < ?3{metadata}
+            AND (SELECT {} AND (SELECT c.deleted_at FROM contacts c WHERE c.seq = i.contact_seq) IS NULL
+                   FROM identities i WHERE i.seq = m.identity_seq)
+          ORDER BY m.seq DESC LIMIT ?4",
+        visible(2)
+    );
+    let mut messages = db.rows::<Message>(&sql, &values)?;
+    let next = page.cut(&mut messages, |last| Position { key: Key::Number(0), seq: last.seq });
+    Ok((messages, next))
+}
+
+fn visible_conversation(db: &Db<'_>, list: &List<'_>, conversation: &str) -> Result<i64> {
+    let seq = conversations::seq(db, list.tenant, conversation)?;
+    let sql = format!("SELECT 1 FROM identities i WHERE i.seq = ?1 AND {}", visible(2));
+    if list.viewer.is_some() && !db.touches(&sql, params![seq, list.viewer])? {
+        return Err(Problem::not_found("conversation", conversation));
+    }
+    Ok(seq)
 }
 
 #[cfg(test)]
@@ -308,17 +313,5 @@ mod tests {
         for status in [Pending, Sent, Delivered, Read, Failed] {
             assert_eq!(DeliveryStatus::from_rank(status.rank()), status);
         }
-    }
-
-    #[test]
-    fn content_keeps_the_published_form() {
-        let json = r#"{"type":"template","template":{"name":"order_ready","language":"en"}}"#;
-        let content: MessageContent = serde_json::from_str(json).unwrap();
-        assert_eq!(content.to_json().unwrap(), json);
-        assert_eq!(content.preview(), "order_ready");
-        assert!(content.validate().is_ok());
-        let empty: MessageContent = serde_json::from_str(r#"{"type":"text","text":{"body":"  "}}"#).unwrap();
-        assert_eq!(empty.validate().unwrap_err().errors[0].field, "content.text.body");
-        assert!(serde_json::from_str::<MessageContent>(r#"{"type":"fax"}"#).is_err());
     }
 }

@@ -3,6 +3,8 @@
 use crate::contacts;
 use crate::conversations;
 use crate::phone;
+use crate::visibility;
+use common::auth::Principal;
 use common::db::{Db, Error as DbError, FromRow, Row, Value};
 use common::problem::Window;
 use common::time::Timestamp;
@@ -53,12 +55,36 @@ pub(crate) struct Route {
     pub last_inbound_at: Option<Timestamp>,
     /// Whether the tenant listens to events.
     pub has_webhook: bool,
+    /// As the conversation shows it.
+    pub last_message: Option<LastMessage>,
+    /// The next message's number: the write lock is held, so it stays the next.
+    pub next_message_seq: i64,
+}
+
+/// The latest message of a conversation.
+#[derive(Clone, Debug)]
+pub(crate) struct LastMessage {
+    pub at: Timestamp,
+    pub text: String,
+    pub sender: String,
 }
 
 /// An identity as it was found, with the inbox that was named or that the conversation is on.
 struct Found {
     route: Route,
     inbox_channel: Option<String>,
+    /// Whether the caller may see the conversation.
+    in_sight: bool,
+}
+
+/// Who looks for a recipient, and from which inbox.
+#[derive(Clone, Copy)]
+struct Search<'a> {
+    tenant: &'a str,
+    /// As of [`visibility::viewer`].
+    viewer: Option<&'a str>,
+    inbox_id: Option<&'a str>,
+    now: Timestamp,
 }
 
 impl FromRow for Found {
@@ -87,12 +113,22 @@ impl FromRow for Found {
             is_known_to_inbox: known_since.is_some(),
             last_inbound_at: row.take()?,
             has_webhook: row.take()?,
+            next_message_seq: row.take()?,
+            last_message: last_message(row.take()?, row.take()?, row.take()?),
         };
-        Ok(Found { route, inbox_channel })
+        Ok(Found { route, inbox_channel, in_sight: row.take()? })
     }
 }
 
-/// ?1 is the tenant, ?2 the named inbox or NULL; the condition that finds the identity follows.
+fn last_message(at: Option<Timestamp>, text: Option<String>, sender: Option<String>) -> Option<LastMessage> {
+    Some(LastMessage {
+        at: at?,
+        text: text.unwrap_or_default(),
+        sender: sender.unwrap_or_else(|| "user".into()),
+    })
+}
+
+/// ?1 is the tenant, ?2 the named inbox or NULL, ?3 the viewer; the condition that finds the identity follows.
 const FIND: &str = "
     SELECT x.seq, x.id, x.channel, x.address, x.contact_seq, x.contact_id, x.contact_name, x.session_seq, x.session_id,
            x.inbox_seq,
@@ -102,8 +138,11 @@ const FIND: &str = "
              WHERE ci.identity_seq = x.seq AND ci.inbox_seq = x.inbox_seq) AS known_since,
            (SELECT ci.last_inbound_at FROM contact_inboxes ci
              WHERE ci.identity_seq = x.seq AND ci.inbox_seq = x.inbox_seq) AS last_inbound_at,
-           (SELECT count(*) FROM webhooks w WHERE w.tenant_id = ?1 AND w.enabled = 1) AS has_webhook
+           (SELECT count(*) FROM webhooks w WHERE w.tenant_id = ?1 AND w.enabled = 1) AS has_webhook,
+           (SELECT coalesce(max(m.seq), 0) + 1 FROM messages m) AS next_message,
+           x.last_message_at, x.last_message_text, x.last_message_sender, x.in_sight
       FROM (SELECT i.seq, i.id, i.channel, i.address, i.contact_seq,
+                   i.last_message_at, i.last_message_text, i.last_message_sender,
                    (SELECT c.id FROM contacts c WHERE c.seq = i.contact_seq) AS contact_id,
                    (SELECT c.name FROM contacts c WHERE c.seq = i.contact_seq) AS contact_name,
                    (SELECT s.seq FROM sessions s WHERE s.identity_seq = i.seq AND s.closed_at IS NULL) AS session_seq,
@@ -114,7 +153,9 @@ const FIND: &str = "
                           (SELECT b.seq FROM inboxes b WHERE b.deleted_at IS NULL AND b.seq = (
                              SELECT s.inbox_seq FROM sessions s WHERE s.identity_seq = i.seq AND s.closed_at IS NULL)),
                           (SELECT b.seq FROM inboxes b WHERE b.deleted_at IS NULL AND b.seq = i.last_inbox_seq))
-                    END AS inbox_seq
+                    END AS inbox_seq,
+                   ";
+const FIND_FROM: &str = " AS in_sight
               FROM identities i
              WHERE i.tenant_id = ?1 AND (SELECT c.deleted_at FROM contacts c WHERE c.seq = i.contact_seq) IS NULL
                AND ";
@@ -123,22 +164,37 @@ const FIND_END: &str = " LIMIT 2) x";
 /// Finds the way to a recipient; makes a contact of an unknown address.
 pub(crate) fn resolve(
     db: &Db<'_>,
-    tenant: &str,
+    caller: &Principal,
     recipient: &MessageRecipient,
     inbox_id: Option<&str>,
     now: Timestamp,
 ) -> Result<Route> {
+    let search = Search { tenant: &caller.tenant, viewer: visibility::viewer(caller), inbox_id, now };
+    route(db, &search, recipient)
+}
+
+fn route(db: &Db<'_>, search: &Search<'_>, recipient: &MessageRecipient) -> Result<Route> {
     let found = match recipient {
-        MessageRecipient::Conversation { conversation_id } => {
-            in_conversation(db, tenant, inbox_id, conversation_id)?
-        }
+        MessageRecipient::Conversation { conversation_id } => in_conversation(db, search, conversation_id)?,
         MessageRecipient::Contact { contact_id, channel } => {
-            of_contact(db, tenant, inbox_id, contact_id, channel.as_deref())?
+            of_contact(db, search, contact_id, channel.as_deref())?
         }
-        MessageRecipient::Channel { external_id, channel } => {
-            at_address(db, tenant, inbox_id, external_id, channel, now)?
-        }
+        MessageRecipient::Channel { external_id, channel } => at_address(db, search, external_id, channel)?,
     };
+    match (found.in_sight, recipient) {
+        (true, _) => {}
+        // As if it were not there.
+        (false, MessageRecipient::Conversation { conversation_id }) => {
+            return Err(Problem::not_found("conversation", conversation_id));
+        }
+        (false, _) => {
+            return Err(Problem::forbidden(
+                "auth_authz_message_create_denied",
+                "The conversation with this recipient belongs to another team or agent.",
+            ));
+        }
+    }
+    let inbox_id = search.inbox_id;
     match (&found.inbox_channel, inbox_id) {
         (Some(channel), _) if *channel == found.route.channel => Ok(found.route),
         (Some(channel), _) => Err(Problem::invalid(
@@ -150,32 +206,30 @@ pub(crate) fn resolve(
         }
         // Once more with its id, which reads what this person and that inbox know of each other.
         (None, None) => {
-            let inbox = only_inbox(db, tenant, recipient, &found.route.channel)?;
-            resolve(db, tenant, recipient, Some(&inbox), now)
+            let inbox = only_inbox(db, search.tenant, recipient, &found.route.channel)?;
+            route(db, &Search { inbox_id: Some(&inbox), ..*search }, recipient)
         }
     }
 }
 
-fn find(db: &Db<'_>, condition: &str, values: &[Value]) -> Result<Vec<Found>> {
-    Ok(db.rows(&format!("{FIND}{condition}{FIND_END}"), values)?)
+/// `condition` counts its own values from ?4.
+fn find(db: &Db<'_>, search: &Search<'_>, condition: &str, values: &[Value]) -> Result<Vec<Found>> {
+    let in_sight = visibility::visible(3);
+    let mut all = params![search.tenant, search.inbox_id, search.viewer].to_vec();
+    all.extend_from_slice(values);
+    Ok(db.rows(&format!("{FIND}{in_sight}{FIND_FROM}{condition}{FIND_END}"), &all)?)
 }
 
-fn in_conversation(db: &Db<'_>, tenant: &str, inbox_id: Option<&str>, conversation: &str) -> Result<Found> {
+fn in_conversation(db: &Db<'_>, search: &Search<'_>, conversation: &str) -> Result<Found> {
     let identity = conversations::identity_id(conversation)?;
-    let found = find(db, "i.id = ?3 AND i.started_at IS NOT NULL", params![tenant, inbox_id, identity])?;
+    let found = find(db, search, "i.id = ?4 AND i.started_at IS NOT NULL", params![identity])?;
     found.into_iter().next().ok_or_else(|| Problem::not_found("conversation", conversation))
 }
 
-fn of_contact(
-    db: &Db<'_>,
-    tenant: &str,
-    inbox_id: Option<&str>,
-    contact: &str,
-    channel: Option<&str>,
-) -> Result<Found> {
-    let contact = contacts::find(db, tenant, contact)?;
-    let condition = "i.contact_seq = ?3 AND (?4 IS NULL OR i.channel = ?4)";
-    let mut routes = find(db, condition, params![tenant, inbox_id, contact.seq, channel])?.into_iter();
+fn of_contact(db: &Db<'_>, search: &Search<'_>, contact: &str, channel: Option<&str>) -> Result<Found> {
+    let contact = contacts::find(db, search.tenant, contact)?;
+    let condition = "i.contact_seq = ?4 AND (?5 IS NULL OR i.channel = ?5)";
+    let mut routes = find(db, search, condition, params![contact.seq, channel])?.into_iter();
     match (routes.next(), routes.next()) {
         (Some(only), None) => Ok(only),
         (None, _) => Err(Problem::invalid(
@@ -192,18 +246,12 @@ fn of_contact(
     }
 }
 
-fn at_address(
-    db: &Db<'_>,
-    tenant: &str,
-    inbox_id: Option<&str>,
-    external_id: &str,
-    channel: &str,
-    now: Timestamp,
-) -> Result<Found> {
+fn at_address(db: &Db<'_>, search: &Search<'_>, external_id: &str, channel: &str) -> Result<Found> {
+    let Search { tenant, inbox_id, now, .. } = *search;
     let address = match channel {
-        "whatsapp" => phone::digits(external_id)
+        "whatsapp" | "sms" => phone::digits(external_id)
             .ok_or_else(|| Problem::invalid("recipient.externalId", "must be a phone number in E.164"))?,
-        "messenger" | "instagram" | "text" | "sms" => {
+        "messenger" | "instagram" | "text" => {
             if external_id.trim().is_empty() || external_id.chars().count() > ADDRESS_CHARS {
                 return Err(Problem::invalid("recipient.externalId", "must be 1 to 256 characters"));
             }
@@ -212,19 +260,27 @@ fn at_address(
         other => {
             return Err(Problem::invalid(
                 "recipient.channel",
-                format!("is not known: {other}. Use whatsapp, messenger, instagram or text"),
+                format!("is not known: {other}. Use whatsapp, messenger, instagram, sms or text"),
             ));
         }
     };
-    let condition = "i.channel = ?3 AND i.address = ?4";
-    let known = |db: &Db<'_>| {
-        find(db, condition, params![tenant, inbox_id, channel, address]).map(|f| f.into_iter().next())
+    let condition = "i.channel = ?4 AND i.address = ?5";
+    let known = |db: &Db<'_>, address: &str| {
+        find(db, search, condition, params![channel, address]).map(|found| found.into_iter().next())
     };
-    if let Some(found) = known(db)? {
-        return Ok(found);
+    // A number may be known in its other form.
+    let is_number = matches!(channel, "whatsapp" | "sms");
+    let forms = if is_number { phone::variants(&address) } else { vec![address.clone()] };
+    for form in &forms {
+        if let Some(found) = known(db, form)? {
+            return Ok(found);
+        }
     }
     if inbox_id.is_none() {
         return Err(inbox_required());
+    }
+    if matches!(channel, "messenger" | "instagram" | "text") {
+        return Err(not_begun(channel));
     }
     // The address may be that of a deleted contact: who is written to again is somebody new.
     let contact_seq = contacts::insert(db, tenant, None, now)?;
@@ -235,7 +291,7 @@ fn at_address(
     if !moved {
         contacts::add_identity(db, tenant, contact_seq, channel, &address, now)?;
     }
-    let mut found = known(db)?.ok_or_else(|| Problem::internal("a new identity was not found"))?;
+    let mut found = known(db, &address)?.ok_or_else(|| Problem::internal("a new identity was not found"))?;
     found.route.contact_is_new = true;
     Ok(found)
 }
@@ -254,6 +310,22 @@ fn only_inbox(db: &Db<'_>, tenant: &str, recipient: &MessageRecipient, channel: 
         Ok([(only,)]) => Ok(only),
         Err(_) => Err(inbox_required()),
     }
+}
+
+/// On these channels only the customer can begin (contract section 5, channels section 4.1 and 5.1).
+fn not_begun(channel: &str) -> Problem {
+    let name = if channel == "text" { "live chat" } else { channel };
+    Problem::invalid(
+        "recipient.externalId",
+        format!("is not known: on {name} the customer writes first, and a business cannot begin"),
+    )
+    .with_code("unsupportedChannel")
+    .with_window(Window {
+        state: "CLOSED",
+        for_actor: "AGENT",
+        expires_at: None,
+        failure_code: Some("unsupportedChannel"),
+    })
 }
 
 fn inbox_required() -> Problem {

@@ -5,6 +5,7 @@
 //! is kept twice: hashed, to find its owner, and sealed, to be shown.
 
 pub mod changes;
+pub mod profile;
 pub mod sign_in;
 
 use crate::accounts::{self, members};

@@ -13,11 +13,43 @@ const TENANT: &[(&str, Path)] = &[
     ("getContact", |w| format!("/v1/contacts/{}", w.contact)),
     ("updateContact", |w| format!("/v1/contacts/{}", w.contact)),
     ("sendMessage", |_| "/v1/messages".into()),
+    ("listMessages", |_| "/v1/messages?metadata[orderId]=A-1021".into()),
+    ("updateMessage", |w| format!("/v1/messages/{}", w.message)),
+    ("cancelMessage", |w| format!("/v1/messages/{}", w.message)),
+    ("sendReaction", |w| format!("/v1/messages/{}/reactions", w.message)),
     ("getMessage", |w| format!("/v1/messages/{}", w.message)),
     ("listConversationMessages", |w| format!("/v1/conversations/{}/messages", w.conversation)),
     ("sendConversationMessage", |w| format!("/v1/conversations/{}/messages", w.conversation)),
     ("getInboxes", |_| "/v1/inboxes".into()),
     ("createInbox", |_| "/v1/inboxes".into()),
+    ("getInbox", |w| format!("/v1/inboxes/{}", w.inbox.id)),
+    ("updateInbox", |w| format!("/v1/inboxes/{}", w.inbox.id)),
+    ("deleteInbox", |w| format!("/v1/inboxes/{}", w.inbox.id)),
+    ("listWhatsAppTemplates", |w| format!("/v1/inboxes/{}/whatsapp/templates", w.inbox.id)),
+    ("listWabaPhoneNumbers", |_| "/v1/whatsapp/123456789012345/phone-numbers".into()),
+    ("setInboxTeam", |w| format!("/v1/inboxes/{}/team", w.inbox.id)),
+    ("clearInboxTeam", |w| format!("/v1/inboxes/{}/team", w.inbox.id)),
+    ("createMediaUpload", |_| "/v1/media/uploads".into()),
+    ("getMedia", |w| format!("/v1/media/{}", w.media)),
+    ("deleteMedia", |w| format!("/v1/media/{}", w.media)),
+    ("createMediaLink", |w| format!("/v1/media/{}/links", w.media)),
+    ("downloadMedia", |w| format!("/media/{}/uploads/{}", w.tenant.id, w.media)),
+    ("listConversations", |_| "/v1/conversations".into()),
+    ("getConversation", |w| format!("/v1/conversations/{}", w.conversation)),
+    ("reassignConversation", |w| format!("/v1/conversations/{}/reassign", w.conversation)),
+    ("markConversationRead", |w| format!("/v1/conversations/{}/read", w.conversation)),
+    ("closeConversation", |w| format!("/v1/conversations/{}/close", w.conversation)),
+    ("getUsersMeUnreadCount", |_| "/v1/users/me/unread-count".into()),
+    ("getUsersMeUnreadSummary", |_| "/v1/users/me/unread-summary".into()),
+    ("listTeams", |_| "/v1/teams".into()),
+    ("createTeam", |_| "/v1/teams".into()),
+    ("getTeam", |w| format!("/v1/teams/{}", w.team)),
+    ("updateTeam", |w| format!("/v1/teams/{}", w.team)),
+    ("deleteTeam", |w| format!("/v1/teams/{}", w.team)),
+    ("listTeamAgents", |w| format!("/v1/teams/{}/agents", w.team)),
+    ("addTeamAgent", |w| format!("/v1/teams/{}/agents", w.team)),
+    ("removeTeamAgent", |w| format!("/v1/teams/{}/agents/{}", w.team, w.tenant.owner.id)),
+    ("streamUpdates", |_| "/v1/stream?maxSeconds=0".into()),
     ("getWebhookSettings", |_| "/v1/webhooks".into()),
     ("updateWebhookSettings", |_| "/v1/webhooks".into()),
     ("deleteWebhookSettings", |_| "/v1/webhooks".into()),
@@ -48,6 +80,11 @@ const PLATFORM: &[(&str, Path)] = &[
     ("delete-a-user", |w| format!("/platform/api/v1/users/{}", w.member().number)),
     ("get-sso-url-of-a-user", |w| format!("/platform/api/v1/users/{}/login", w.member().number)),
 ];
+
+/// Whether an operation is about the person who calls, so that API keys are refused.
+pub fn is_for_people(operation: &Operation) -> bool {
+    operation.path.starts_with("/v1/users/me")
+}
 
 /// The path of an operation of a tenant or of the platform.
 pub fn path(operation: &Operation, world: &World) -> String {

@@ -65,7 +65,8 @@ fn every_operation_is_described() {
             );
         }
         let responses = operation["responses"].as_object().unwrap();
-        let successes = responses.keys().filter(|status| status.starts_with('2')).count();
+        // A part of a file is the same success as the whole.
+        let successes = responses.keys().filter(|status| status.starts_with('2') && *status != "206").count();
         fault(successes == 1, "one success");
     }
     assert!(faults.is_empty(), "missing:\n{}", faults.join("\n"));

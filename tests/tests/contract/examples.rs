@@ -10,13 +10,14 @@ use tests::{App, Client, unique};
 
 /// What an example needs beyond its ids.
 fn prepare(operation: &Operation, world: &World, app: &App) {
-    if operation.id == "sendConversationMessage" {
+    if matches!(operation.id, "sendConversationMessage" | "sendReaction") {
         world.open_window(app);
     }
 }
 
 fn client(operation: &Operation, world: &World, app: &App) -> Option<Client> {
     match operation.access {
+        Access::Tenant { .. } if cases::is_for_people(operation) => Some(world.tenant.owner.client.clone()),
         Access::Tenant { .. } => Some(world.tenant.key.clone()),
         Access::Platform => Some(app.platform()),
         Access::Internal => app.internal(),

@@ -7,8 +7,18 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// Operations under `/v1` that the contract does not have, and why we do.
-const ADDITIONS: &[(&str, &str)] =
-    &[("createSession", "the contract says that people have an app session and not how they get one")];
+const ADDITIONS: &[(&str, &str)] = &[
+    ("updateMessage", "a scheduled message must be open to changes until it goes out"),
+    ("cancelMessage", "who schedules a message must be able to take it back"),
+    ("listMessages", "integrators know a message by their own reference, which they gave along as metadata"),
+    ("getInbox", "integrators who connect an inbox ask for its state and for its callback URL"),
+    ("updateInbox", "tokens expire and must be renewed without losing the inbox's conversations"),
+    ("getMedia", "files that customers send come later than their messages: their state must be readable"),
+    ("deleteMedia", "who uploads a file by mistake must be able to take it back"),
+    ("createMediaLink", "a browser that shows a file has no token to send"),
+    ("streamUpdates", "the contract names socket events and not the socket"),
+    ("createSession", "the contract says that people have an app session and not how they get one"),
+];
 
 /// The contract's operations by method and path.
 fn published() -> BTreeMap<(String, String), Value> {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use std::sync::OnceLock;
 use tests::client::text;
-use tests::{App, Inbox, Tenant, unique, wait_for, whatsapp};
+use tests::{App, Inbox, Tenant, media, unique, wait_for, whatsapp};
 
 pub struct World {
     pub tenant: Tenant,
@@ -13,6 +13,10 @@ pub struct World {
     pub conversation: String,
     pub message: String,
     pub session: String,
+    /// An uploaded file; its bytes are JSON.
+    pub media: String,
+    /// A team that nothing is routed to, with the owner in it.
+    pub team: String,
     /// To be deleted by whoever wants to.
     pub service_account: String,
     /// A key of it.
@@ -30,11 +34,15 @@ impl World {
         let service =
             tenant.owner.client.post("/v1/service-accounts", json!({"name": "of the world"})).expect(200);
         let service_account = text(&service, "id");
+        let team = tenant.team("of the world");
+        tenant.join(&team, &tenant.owner);
         let (api_key, _) = tenant.key_of(&service_account, json!({"name": "of the world"}));
         World {
             conversation: text(&sent["conversation"], "id"),
             message: text(&sent["message"], "id"),
+            team,
             session: text(&sent["message"], "sessionId"),
+            media: media::upload(&tenant.key, "a.json", "application/json", b"{\"a\":1}"),
             tenant,
             inbox,
             contact,
@@ -89,8 +97,10 @@ impl World {
             Some("cnv") => &self.conversation,
             Some("msg") => &self.message,
             Some("ses") => &self.session,
+            Some("team") => &self.team,
             Some("svc") => &self.service_account,
             Some("key") => &self.api_key,
+            Some("mda") => &self.media,
             Some("usr") => &self.tenant.owner.id,
             _ => return text.to_string(),
         };

@@ -4,13 +4,18 @@
 
 mod channels;
 mod contacts;
+mod conversations;
 mod inboxes;
 mod kit;
+mod livechat;
+mod media;
 mod messages;
 mod path;
 mod platform;
 mod sandbox;
 mod scheduler;
 mod service_accounts;
+mod stream;
+mod teams;
 mod users;
 mod webhooks;

@@ -2,42 +2,35 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `send` | the send request and its answer |
+//! | `send` | the send request and its answer; read marks |
+//! | `body` | the members of a message, in order |
+//! | `limits` | what can be sent |
 //! | `errors` | the table of error codes: class and public reason |
-//! | `callback` | the handshake, the signature, events |
+//! | `media` | upload, information, download |
+//! | `account` | templates and phone numbers of a business account |
+//! | `callback` | events |
+//! | `content` | what a customer sent |
+//! | `people` | who wrote |
 
+mod account;
+mod body;
 mod callback;
+mod content;
 mod errors;
+mod limits;
+mod media;
+mod people;
 mod send;
 
-pub use callback::{Event, handshake, read_callback, verify_signature};
-pub use errors::PAIR_LIMIT;
-pub use send::{Sender, read_answer, send_request};
-
-#[cfg(test)]
-pub(crate) mod fixtures {
-    //! The bodies of `tests/fixtures/whatsapp`, as they are on the wire: compact.
-
-    /// Removes the white space between tokens.
-    pub fn compact(indented: &str) -> String {
-        let (mut out, mut in_text, mut escaped) = (String::new(), false, false);
-        for c in indented.chars() {
-            if in_text || !c.is_ascii_whitespace() {
-                out.push(c);
-            }
-            match c {
-                _ if escaped => escaped = false,
-                '\\' if in_text => escaped = true,
-                '"' => in_text = !in_text,
-                _ => {}
-            }
-        }
-        out
-    }
-
-    /// A fixture by its name without `.json`.
-    pub fn read(name: &str) -> String {
-        let path = format!("{}/tests/fixtures/whatsapp/{name}.json", env!("CARGO_MANIFEST_DIR"));
-        compact(&std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}")))
-    }
-}
+pub use crate::graph::{Page, Sender, handshake, verify_signature};
+pub use account::{
+    PhoneNumber, Template, phone_number_status, phone_numbers_page, read_phone_number_status,
+    read_phone_numbers_page, read_templates_page, templates_page,
+};
+pub use callback::read_callback;
+pub use errors::OPTED_OUT;
+pub use limits::*;
+pub use media::{
+    MEDIA_HOSTS, MediaInfo, media_download, media_info, read_media_info, read_upload, upload_media,
+};
+pub use send::{mark_read, read_answer, read_mark_answer, send_request};

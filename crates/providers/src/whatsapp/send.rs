@@ -1,224 +1,81 @@
 //! Sending: `POST /{phone-number-id}/messages` (channels sections 2.1 to 2.4).
 
-use super::errors;
-use crate::{BuildError, Failure, Outgoing, RetryClass, SendResult};
-use common::crypto;
-use http::{HeaderMap, HeaderValue, Request, header};
+use super::{body, errors};
+use crate::graph::{Sender, answer};
+use crate::json::text;
+use crate::{BuildError, Envelope, SendResult};
+use http::{HeaderMap, Request};
 use serde::Serialize;
 use serde_json::Value;
-use std::time::Duration;
-
-/// Longest wait that is taken over from a provider's headers.
-const REGAIN_MAX: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// Who sends: one phone number of a business account, and where its provider is.
-#[derive(Clone)]
-pub struct Sender {
-    /// `https://graph.facebook.com`, or a sandbox; without the version.
-    pub base_url: String,
-    /// `v25.0`.
-    pub api_version: String,
-    pub phone_number_id: String,
-    pub access_token: String,
-    /// With it every call carries `appsecret_proof` (channels section 1.1).
-    pub app_secret: Option<String>,
-}
-
-impl std::fmt::Debug for Sender {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // Without the secrets: this may reach a log.
-        f.debug_struct("Sender")
-            .field("base_url", &self.base_url)
-            .field("api_version", &self.api_version)
-            .field("phone_number_id", &self.phone_number_id)
-            .finish_non_exhaustive()
-    }
-}
-
-// The order of the members is the one of the documentation and of the fixtures.
-#[derive(Serialize)]
-struct Message<'a> {
-    messaging_product: &'static str,
-    recipient_type: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    to: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    recipient: Option<&'a str>,
-    #[serde(rename = "type")]
-    kind: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    context: Option<Context<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    text: Option<Text<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    template: Option<Template<'a>>,
-    biz_opaque_callback_data: &'a str,
-}
-
-#[derive(Serialize)]
-struct Context<'a> {
-    message_id: &'a str,
-}
-
-#[derive(Serialize)]
-struct Text<'a> {
-    preview_url: bool,
-    body: &'a str,
-}
-
-#[derive(Serialize)]
-struct Template<'a> {
-    name: &'a str,
-    language: Language<'a>,
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    components: &'a [Value],
-}
-
-#[derive(Serialize)]
-struct Language<'a> {
-    code: &'a str,
-}
 
 /// Builds the send request.
 ///
-/// `to` is a phone number (digits, `+` allowed) or a business-scoped user id. `reference` is our message
-/// id: every status of the message carries it back. `reply_to` is the provider's id of the quoted message.
+/// `to` is a phone number (digits, `+` allowed) or a business-scoped user id.
+///
+/// # Errors
+/// A setting of the sender cannot stand in a URL or a header, or WhatsApp cannot carry the content.
+pub fn send_request(sender: &Sender, envelope: &Envelope<'_>) -> Result<Request<Vec<u8>>, BuildError> {
+    sender.post(sender.edge("messages")?, &body::message(envelope)?)
+}
+
+#[derive(Serialize)]
+struct Read<'a> {
+    messaging_product: &'static str,
+    status: &'static str,
+    message_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    typing_indicator: Option<Typing>,
+}
+
+#[derive(Serialize)]
+struct Typing {
+    #[serde(rename = "type")]
+    kind: &'static str,
+}
+
+/// Marks a customer's message, and those before it, as read; with `typing` shows that we write, until our next
+/// message or for 25 seconds (channels section 2.3).
 ///
 /// # Errors
 /// A setting of the sender cannot stand in a URL or a header.
-pub fn send_request(
-    sender: &Sender,
-    to: &str,
-    reference: &str,
-    reply_to: Option<&str>,
-    content: &Outgoing,
-) -> Result<Request<Vec<u8>>, BuildError> {
-    let is_user_id = is_business_scoped_user_id(to);
-    let mut message = Message {
-        messaging_product: "whatsapp",
-        recipient_type: "individual",
-        to: (!is_user_id).then_some(to),
-        recipient: is_user_id.then_some(to),
-        kind: "text",
-        context: reply_to.map(|message_id| Context { message_id }),
-        text: None,
-        template: None,
-        biz_opaque_callback_data: reference,
-    };
-    match content {
-        Outgoing::Text { body, preview_url } => {
-            message.text = Some(Text { preview_url: *preview_url, body });
-        }
-        Outgoing::Template { name, language, components } => {
-            message.kind = "template";
-            message.template = Some(Template { name, language: Language { code: language }, components });
-        }
-    }
-    let body = serde_json::to_vec(&message).map_err(|_| BuildError("content"))?;
-    Request::post(url(sender, "messages")?)
-        .header(header::AUTHORIZATION, bearer(&sender.access_token)?)
-        .header(header::CONTENT_TYPE, "application/json")
-        .body(body)
-        .map_err(|_| BuildError("base URL"))
-}
-
-/// `US.7K2Q9D4M1X8Z55`: two letters, a dot, the rest (channels section 3.1).
-fn is_business_scoped_user_id(text: &str) -> bool {
-    text.split_once('.')
-        .is_some_and(|(country, _)| country.len() == 2 && country.bytes().all(|b| b.is_ascii_alphabetic()))
-}
-
-fn url(sender: &Sender, edge: &str) -> Result<String, BuildError> {
-    // These come from tenants: they must not reach other paths or hosts.
-    let plain = |text: &str| {
-        !text.is_empty()
-            && text != ".."
-            && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
-    };
-    if !plain(&sender.api_version) {
-        return Err(BuildError("API version"));
-    }
-    if !plain(&sender.phone_number_id) {
-        return Err(BuildError("phone number id"));
-    }
-    let base = sender.base_url.trim_end_matches('/');
-    let mut url = format!("{base}/{}/{}/{edge}", sender.api_version, sender.phone_number_id);
-    if let Some(secret) = sender.app_secret.as_deref().filter(|secret| !secret.is_empty()) {
-        let proof = crypto::hmac_sha256(secret.as_bytes(), &[sender.access_token.as_bytes()]);
-        url.push_str("?appsecret_proof=");
-        url.push_str(&hex::encode(proof));
-    }
-    Ok(url)
-}
-
-fn bearer(token: &str) -> Result<HeaderValue, BuildError> {
-    let mut value =
-        HeaderValue::from_str(&format!("Bearer {token}")).map_err(|_| BuildError("access token"))?;
-    value.set_sensitive(true);
-    Ok(value)
+pub fn mark_read(sender: &Sender, message_id: &str, typing: bool) -> Result<Request<Vec<u8>>, BuildError> {
+    let typing_indicator = typing.then_some(Typing { kind: "text" });
+    let read = Read { messaging_product: "whatsapp", status: "read", message_id, typing_indicator };
+    sender.post(sender.edge("messages")?, &read)
 }
 
 /// Reads the answer to a send request.
 pub fn read_answer(status: u16, headers: &HeaderMap, body: &[u8]) -> SendResult {
-    let json: Option<Value> = serde_json::from_slice(body).ok();
-    if (200..300).contains(&status) {
-        return accepted(json.as_ref()).unwrap_or_else(|| SendResult::Unclear {
-            provider_text: format!("HTTP {status} without a message id"),
-        });
-    }
-    let mut failure = match json.as_ref().map(|json| json.get("error").unwrap_or(json)) {
-        Some(error) if error.get("code").is_some() => errors::failure(error, Some(status)),
-        // No error object: something before the API answered, a proxy or a page of HTML.
-        other => Failure {
-            code: format!("http_{status}"),
-            provider_text: format!("HTTP {status} without an error object"),
-            class: errors::class_of_status(status, other.is_some()),
-            public_reason: errors::UNKNOWN_REASON,
-            retry_after: None,
-        },
-    };
-    if matches!(failure.class, RetryClass::Retry | RetryClass::Throttled) {
-        failure.retry_after = failure.retry_after.max(regain(headers));
-    }
-    SendResult::Refused(failure)
+    answer::read_send(errors::TABLE, (status, headers, body), accepted)
 }
 
-fn accepted(json: Option<&Value>) -> Option<SendResult> {
-    let json = json?;
-    let provider_id = json.pointer("/messages/0/id")?.as_str().filter(|id| !id.is_empty())?.to_string();
+fn accepted(json: &Value) -> Option<SendResult> {
+    let provider_id = text(json.pointer("/messages/0")?, "id")?;
     let contact = json.pointer("/contacts/0");
-    let recipient_id = contact
-        .and_then(|contact| contact.get("wa_id").or_else(|| contact.get("user_id")))
-        .and_then(Value::as_str)
-        .map(str::to_string);
-    Some(SendResult::Accepted { provider_id, recipient_id })
+    let recipient_id =
+        contact.and_then(|contact| text(contact, "wa_id").or_else(|| text(contact, "user_id")));
+    Some(SendResult::Accepted { provider_id, recipient_id, state: None })
 }
 
-/// How long a throttled sender must wait: `Retry-After` in seconds, or the longest
-/// `estimated_time_to_regain_access` of `X-Business-Use-Case-Usage`, in minutes (channels section 1.2).
-fn regain(headers: &HeaderMap) -> Option<Duration> {
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let seconds = text("retry-after").and_then(|value| value.trim().parse::<u64>().ok());
-    let usage: Option<Value> =
-        text("x-business-use-case-usage").and_then(|value| serde_json::from_str(value).ok());
-    let minutes = usage.as_ref().and_then(Value::as_object).and_then(|objects| {
-        let entries = objects.values().filter_map(Value::as_array).flatten();
-        entries.filter_map(|entry| entry.get("estimated_time_to_regain_access")?.as_u64()).max()
-    });
-    let longest = seconds.max(minutes.map(|minutes| minutes.saturating_mul(60)))?;
-    (longest > 0).then(|| Duration::from_secs(longest).min(REGAIN_MAX))
+/// Reads the answer to [`mark_read`].
+///
+/// # Errors
+/// Why it was refused.
+pub fn read_mark_answer(status: u16, headers: &HeaderMap, body: &[u8]) -> Result<(), crate::Failure> {
+    answer::read(errors::TABLE, status, headers, body).map(drop)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::whatsapp::fixtures;
+    use crate::fixtures;
+    use crate::{Failure, Outgoing, RetryClass};
 
     fn sender() -> Sender {
         Sender {
             base_url: "https://graph.facebook.com/".into(),
             api_version: "v25.0".into(),
-            phone_number_id: "310987654321001".into(),
+            node: "310987654321001".into(),
             access_token: "FIXTURE-PAGE-TOKEN".into(),
             app_secret: None,
         }
@@ -228,6 +85,16 @@ mod tests {
         Outgoing::Text { body: body.into(), preview_url }
     }
 
+    fn build(
+        sender: &Sender,
+        to: &str,
+        reference: &str,
+        reply_to: Option<&str>,
+        content: &Outgoing,
+    ) -> Result<Request<Vec<u8>>, BuildError> {
+        send_request(sender, &Envelope { to, reference, reply_to, human_agent: false, content })
+    }
+
     fn body_of(request: &Request<Vec<u8>>) -> Value {
         serde_json::from_slice(request.body()).unwrap()
     }
@@ -235,7 +102,7 @@ mod tests {
     #[test]
     fn a_text_reply_is_byte_for_byte_the_fixture() {
         let content = text("Your parcel leaves today: https://shop.example.test/t/981", true);
-        let request = send_request(
+        let request = build(
             &sender(),
             "12025550147",
             "msg_01HZX0000000000000000001",
@@ -247,13 +114,17 @@ mod tests {
         assert_eq!(request.uri(), "https://graph.facebook.com/v25.0/310987654321001/messages");
         assert_eq!(request.headers()["authorization"], "Bearer FIXTURE-PAGE-TOKEN");
         assert_eq!(request.headers()["content-type"], "application/json");
-        assert_eq!(String::from_utf8(request.into_body()).unwrap(), fixtures::read("out-text-reply"));
+        assert_eq!(
+            String::from_utf8(request.into_body()).unwrap(),
+            fixtures::read("whatsapp/out-text-reply")
+        );
     }
 
     #[test]
     fn templates_are_the_fixtures_also_to_a_user_id() {
         for (name, to) in [("out-template", "12025550147"), ("out-template-named", "US.7K2Q9D4M1X8Z55")] {
-            let mut expected: Value = serde_json::from_str(&fixtures::read(name)).unwrap();
+            let mut expected: Value =
+                serde_json::from_str(&fixtures::read(&format!("whatsapp/{name}"))).unwrap();
             expected["biz_opaque_callback_data"] = "msg_1".into();
             let template = &expected["template"];
             let content = Outgoing::Template {
@@ -261,11 +132,11 @@ mod tests {
                 language: template["language"]["code"].as_str().unwrap().into(),
                 components: template["components"].as_array().unwrap().clone(),
             };
-            let request = send_request(&sender(), to, "msg_1", None, &content).unwrap();
+            let request = build(&sender(), to, "msg_1", None, &content).unwrap();
             assert_eq!(body_of(&request), expected, "{name}");
         }
         let bare = Outgoing::Template { name: "a".into(), language: "en".into(), components: vec![] };
-        let request = send_request(&sender(), "1", "m", None, &bare).unwrap();
+        let request = build(&sender(), "1", "m", None, &bare).unwrap();
         assert_eq!(
             body_of(&request)["template"],
             serde_json::json!({"name": "a", "language": {"code": "en"}})
@@ -275,7 +146,7 @@ mod tests {
     #[test]
     fn the_proof_is_the_vector_of_the_contract() {
         let sender = Sender { app_secret: Some("fixture-app-secret".into()), ..sender() };
-        let request = send_request(&sender, "1", "m", None, &text("a", false)).unwrap();
+        let request = build(&sender, "1", "m", None, &text("a", false)).unwrap();
         assert_eq!(
             request.uri().query(),
             Some("appsecret_proof=0b3405545fa2d6d178325bee1376362ec55368e802a0148244bc07cb81da98b2")
@@ -284,10 +155,13 @@ mod tests {
 
     #[test]
     fn settings_cannot_leave_their_place() {
-        let build = |sender: Sender| send_request(&sender, "1", "m", None, &text("a", false)).unwrap_err().0;
-        assert_eq!(build(Sender { phone_number_id: "1/../../2".into(), ..sender() }), "phone number id");
-        assert_eq!(build(Sender { phone_number_id: "..".into(), ..sender() }), "phone number id");
-        assert_eq!(build(Sender { phone_number_id: String::new(), ..sender() }), "phone number id");
+        let build = |sender: Sender| match build(&sender, "1", "m", None, &text("a", false)) {
+            Err(BuildError::Setting(name)) => name,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(build(Sender { node: "1/../../2".into(), ..sender() }), "id");
+        assert_eq!(build(Sender { node: "..".into(), ..sender() }), "id");
+        assert_eq!(build(Sender { node: String::new(), ..sender() }), "id");
         assert_eq!(build(Sender { api_version: "v1?x=".into(), ..sender() }), "API version");
         assert_eq!(build(Sender { access_token: "a\r\nX-Evil: 1".into(), ..sender() }), "access token");
         assert_eq!(build(Sender { base_url: "http://a b".into(), ..sender() }), "base URL");
@@ -297,9 +171,9 @@ mod tests {
     #[test]
     fn reads_acceptance() {
         let headers = HeaderMap::new();
-        let result = read_answer(200, &headers, fixtures::read("res-send-accepted").as_bytes());
+        let result = read_answer(200, &headers, fixtures::read("whatsapp/res-send-accepted").as_bytes());
         let (provider_id, recipient_id) = ("wamid.RklYLU9VVC0x".to_string(), Some("12025550147".to_string()));
-        assert_eq!(result, SendResult::Accepted { provider_id, recipient_id });
+        assert_eq!(result, SendResult::Accepted { provider_id, recipient_id, state: None });
         let by_user = br#"{"contacts":[{"input":"US.A","user_id":"US.A"}],"messages":[{"id":"wamid.A"}]}"#;
         let SendResult::Accepted { recipient_id, .. } = read_answer(200, &headers, by_user) else { panic!() };
         assert_eq!(recipient_id.as_deref(), Some("US.A"));
@@ -323,11 +197,14 @@ mod tests {
     #[test]
     fn reads_refusals() {
         let none = HeaderMap::new();
-        let failure = refused(400, &none, &fixtures::read("res-error-rate-limit"));
+        let failure = refused(400, &none, &fixtures::read("whatsapp/res-error-rate-limit"));
         assert_eq!((failure.code.as_str(), failure.class), ("130429", RetryClass::Throttled));
         assert!(failure.provider_text.contains("throughput of this number"));
-        let failure = refused(401, &none, &fixtures::read("res-error-token"));
-        assert_eq!((failure.code.as_str(), failure.class), ("190", RetryClass::Alert));
+        let failure = refused(401, &none, &fixtures::read("whatsapp/res-error-token"));
+        assert_eq!(
+            (failure.code.as_str(), failure.class),
+            ("190", RetryClass::Alert(crate::AlertReason::TokenExpired))
+        );
         let failure = refused(503, &none, "<html>busy</html>");
         assert_eq!((failure.code.as_str(), failure.class), ("http_503", RetryClass::Retry));
         assert_eq!(refused(400, &none, "<html>").class, RetryClass::Retry);

@@ -1,5 +1,10 @@
 //! `/v1/inboxes`: connecting and listing.
 
+mod change;
+mod connect;
+mod provider_reads;
+mod team;
+
 use serde_json::{Value, json};
 use tests::client::text;
 use tests::{App, Tenant, unique};

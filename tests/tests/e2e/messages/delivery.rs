@@ -119,7 +119,7 @@ fn statuses_in_any_order_end_in_read() {
     let app = App::shared();
     let tenant = Tenant::new(app);
     let inbox = tenant.inbox();
-    let modes = format!("/sandbox/whatsapp/{}/modes", inbox.phone_number_id);
+    let modes = format!("/sandbox/controls/whatsapp/{}/modes", inbox.phone_number_id);
     let all = json!({"duplicate": true, "shuffle": true, "callbackBeforeResponse": true});
     app.client().post(&modes, all);
     let sent: Vec<String> =

@@ -1,6 +1,16 @@
 //! `/v1/messages` and `/v1/conversations/{id}/messages`.
 
+mod content;
 mod delivery;
+mod faults;
+mod fleet;
 mod history;
+mod kinds;
+mod metadata;
+mod pending;
+mod reactions;
+mod resend;
+mod scheduled;
 mod send;
+mod social;
 mod window;

@@ -18,7 +18,7 @@ fn a_template_opens_a_conversation_with_a_new_contact() {
         ".message.id" => "[id]", ".message.createdAt" => "[time]", ".message.updatedAt" => "[time]",
         ".message.tenantId" => "[tenant]", ".message.conversationId" => "[conversation]",
         ".message.sessionId" => "[session]", ".message.senderId" => "[service account]",
-        ".conversation.id" => "[conversation]", ".conversation.inboxId" => "[inbox]",
+        ".message.seq" => "[seq]", ".conversation.id" => "[conversation]", ".conversation.inboxId" => "[inbox]",
         ".conversation.contactId" => "[contact]", ".conversation.lastMessageAt" => "[time]",
     }, @r#"
     {
@@ -46,6 +46,7 @@ fn a_template_opens_a_conversation_with_a_new_contact() {
         "id": "[id]",
         "senderId": "[service account]",
         "senderType": "user",
+        "seq": "[seq]",
         "sessionId": "[session]",
         "tenantId": "[tenant]",
         "updatedAt": "[time]"

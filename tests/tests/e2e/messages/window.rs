@@ -75,3 +75,28 @@ fn a_message_of_yesterday_opens_nothing() {
         "the provider's time counts, to its second: {written}"
     );
 }
+
+#[test]
+fn the_only_inbox_that_is_left_brings_its_own_window() {
+    let app = App::shared();
+    let tenant = Tenant::new(app);
+    let (kept, gone) = (tenant.inbox(), tenant.inbox());
+    let phone = unique::phone();
+    whatsapp::customer_writes(&app.client(), &kept, &phone, "Hello");
+    whatsapp::customer_writes(&app.client(), &gone, &phone, "Hello again");
+    let contact = wait_for("both messages", SOON, || {
+        let contacts = tenant.key.get("/v1/contacts").expect(200);
+        let contact = contacts["contacts"].get(0)?;
+        let conversation = text(&contact["identities"][0], "id").replace("idn_", "cnv_");
+        let path = format!("/v1/conversations/{conversation}/messages");
+        let messages = tenant.key.get(&path).expect(200)["messages"].clone();
+        (messages.as_array().unwrap().len() == 2).then(|| text(contact, "id"))
+    });
+    tenant.key.delete(&format!("/v1/inboxes/{}", gone.id)).expect(204);
+    // No inbox is named and the last one is gone: the only one left is meant, and its window is open.
+    let content = json!({"type": "text", "text": {"body": "Hi"}});
+    let request = json!({"recipient": {"type": "contact", "contactId": contact}, "content": content});
+    let sent = tenant.key.post("/v1/messages", request).expect(202);
+    wait_for("the message", SOON, || (!whatsapp::sends(&app.client(), &kept).is_empty()).then_some(()));
+    assert_eq!(whatsapp::sends(&app.client(), &kept)[0]["reference"], sent["message"]["id"]);
+}

@@ -1,0 +1,30 @@
+//! The sandbox's tables (migration 0011). Every function runs inside the caller's transaction.
+
+pub mod accounts;
+pub mod callbacks;
+pub mod log;
+pub mod media;
+pub mod people;
+pub mod sends;
+
+use common::{Problem, Result};
+use serde::Serialize;
+
+/// JSON for a column or for `json_each`.
+pub fn json(value: &impl Serialize) -> Result<String> {
+    serde_json::to_string(value).map_err(|error| Problem::internal(error.to_string()))
+}
+
+#[cfg(test)]
+pub fn database() -> rusqlite::Connection {
+    let db = rusqlite::Connection::open_in_memory().unwrap();
+    for file in [
+        include_str!("../../../../migrations/0002_sandbox.sql"),
+        include_str!("../../../../migrations/0011_sandbox_all.sql"),
+    ] {
+        for statement in common::migrations::statements(file) {
+            db.execute_batch(&statement).unwrap();
+        }
+    }
+    db
+}
