@@ -5,6 +5,9 @@ ALTER TABLE inboxes ADD COLUMN config TEXT NOT NULL DEFAULT '{}';      -- JSON o
 
 ALTER TABLE inboxes ADD COLUMN credentials TEXT;                       -- sealed JSON; NULL: the deployment's variables
 
+-- Whose a WhatsApp business account is.
+CREATE INDEX inboxes_by_account ON inboxes (account_id, tenant_id) WHERE account_id IS NOT NULL AND deleted_at IS NULL;
+
 -- Of the latest session; kept by the triggers below, so that lists and rights ask one row.
 ALTER TABLE identities ADD COLUMN is_open INTEGER NOT NULL DEFAULT 0;
 

@@ -44,7 +44,8 @@ pub fn add(routes: Routes) -> Routes {
                 .summary("List the phone numbers of a WhatsApp business account")
                 .describe(
                     "Numbers that can be connected as inboxes, as WhatsApp lists them, all pages of it. It is asked with \
-                     the token of an inbox of this account where there is one, else with the deployment's.",
+                     the token of an inbox of this account where there is one, else with the deployment's, which tells \
+                     nothing of accounts that only other workspaces have connected.",
                 )
                 .path_param("wabaId", "The WhatsApp business account.")
                 .answers::<PhoneNumberList>(200, "The phone numbers.", PHONE_NUMBERS)

@@ -85,6 +85,11 @@ pub async fn whatsapp_of_deployment() -> Result<Option<graph::Sender>> {
     }))
 }
 
+/// Whether the sandbox stands in for WhatsApp.
+pub async fn whatsapp_is_sandbox() -> bool {
+    base_url("whatsapp_base_url", "whatsapp", GRAPH).await.starts_with(SANDBOX)
+}
+
 /// Twilio; `message` is the id that its status callbacks are to carry.
 pub async fn twilio(connection: &Connection, message: &str) -> Result<Option<twilio::Sender>> {
     let Credentials::Twilio { account_sid, auth_token, api_key_sid, api_key_secret } =

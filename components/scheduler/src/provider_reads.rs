@@ -97,7 +97,7 @@ async fn templates(_: Internal, Json(body): Json<ReadTemplates>) -> Result<Statu
 }
 
 async fn phone_numbers(_: Internal, Json(body): Json<ReadPhoneNumbers>) -> Result<Answer<PhoneNumberList>> {
-    let sender = account_sender(&body).await?.ok_or_else(no_token)?;
+    let sender = account_sender(&body).await?;
     let all = pages(
         |after| whatsapp::phone_numbers_page(&sender, &body.waba_id, after),
         whatsapp::read_phone_numbers_page,
@@ -130,12 +130,22 @@ async fn phone_numbers(_: Internal, Json(body): Json<ReadPhoneNumbers>) -> Resul
     Ok(Answer(PhoneNumberList { phone_numbers }))
 }
 
-/// With the token of the tenant's own inbox of this account, or the deployment's.
-async fn account_sender(body: &ReadPhoneNumbers) -> Result<Option<Sender>> {
-    match db::read(|db| reads::of_account(db, &body.tenant_id, &body.waba_id)).await? {
-        Some(connection) => connections::graph(&connection).await,
-        None => connections::whatsapp_of_deployment().await,
-    }
+/// With the token of the tenant's own inbox of this account, or the deployment's. The latter sees the accounts of
+/// all tenants, so it tells nobody of one that only others have connected. The sandbox's accounts are everybody's.
+async fn account_sender(body: &ReadPhoneNumbers) -> Result<Sender> {
+    let (own, is_of_another) = db::read(|db| {
+        let own = reads::of_account(db, &body.tenant_id, &body.waba_id)?;
+        Ok((own, reads::is_of_another(db, &body.tenant_id, &body.waba_id)?))
+    })
+    .await?;
+    let sender = match own {
+        Some(connection) => connections::graph(&connection).await?,
+        None if is_of_another && !connections::whatsapp_is_sandbox().await => {
+            return Err(account_not_found(&body.waba_id));
+        }
+        None => connections::whatsapp_of_deployment().await?,
+    };
+    sender.ok_or_else(no_token)
 }
 
 /// Why not all pages were read.

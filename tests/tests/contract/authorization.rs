@@ -124,8 +124,10 @@ const SIGNED: &[(&str, &str)] = &[
 ];
 
 /// Operations whose path names a thing of a provider, which belongs to no tenant here.
-const IDS_OF_PROVIDERS: &[(&str, &str)] =
-    &[("listWabaPhoneNumbers", "WhatsApp says which accounts the access token may see")];
+const IDS_OF_PROVIDERS: &[(&str, &str)] = &[(
+    "listWabaPhoneNumbers",
+    "e2e inboxes::provider_reads::the_deployments_token_tells_nothing_of_anothers_account",
+)];
 
 struct Callers {
     world: World,

@@ -87,6 +87,16 @@ pub fn of_account(db: &Db<'_>, tenant: &str, account: &str) -> Result<Option<Con
     Ok(db.row(&sql, params![tenant, account])?)
 }
 
+/// Whether others have connected a business account, and this tenant has not.
+pub fn is_of_another(db: &Db<'_>, tenant: &str, account: &str) -> Result<bool> {
+    let found = db.row::<(i64, i64)>(
+        "SELECT coalesce(sum(tenant_id = ?1), 0) AS own, count(*) AS connected FROM inboxes
+          WHERE account_id = ?2 AND deleted_at IS NULL",
+        params![tenant, account],
+    )?;
+    Ok(found.is_some_and(|(own, connected)| own == 0 && connected > 0))
+}
+
 /// Keeps what was read just now.
 pub fn keep_templates(
     db: &Db<'_>,

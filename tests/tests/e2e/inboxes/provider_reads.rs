@@ -168,6 +168,28 @@ fn numbers_of_an_account_say_whether_they_can_send() {
 }
 
 #[test]
+fn the_deployments_token_tells_nothing_of_anothers_account() {
+    let provider = Provider::answering(|_, _| Told::json(200, &page(&[], None)));
+    let Some(app) = app(&provider) else { return };
+    let (tenant, other) = (Tenant::new(&app), Tenant::new(&app));
+    let path = "/v1/whatsapp/290011223344556/phone-numbers";
+    tenant.key.get(path).expect(200);
+    let id = inbox(&other, json!({"accessToken": "EAA-of-the-other"}));
+    other.key.get(path).expect(200);
+    let asked = provider.asked().len();
+    tenant.key.get(path).problem(404, "whatsapp_account_not_found");
+    assert_eq!(provider.asked().len(), asked, "nobody was asked");
+    // Who has connected it as well sees it with a token of their own, and all again once it is nobody's.
+    let own = inbox(&tenant, json!({"accessToken": "EAA-own-token"}));
+    tenant.key.get(path).expect(200);
+    assert_eq!(provider.asked().last().unwrap().header("authorization"), "Bearer EAA-own-token");
+    tenant.key.delete(&format!("/v1/inboxes/{own}")).expect(204);
+    tenant.key.get(path).problem(404, "whatsapp_account_not_found");
+    other.key.delete(&format!("/v1/inboxes/{id}")).expect(204);
+    tenant.key.get(path).expect(200);
+}
+
+#[test]
 fn tokens_open_after_a_rotation_of_the_encryption_key() {
     let provider = Provider::answering(|_, _| Told::json(200, &page(&[], None)));
     let Some(mut app) = app(&provider) else { return };
