@@ -69,7 +69,7 @@ CREATE INDEX sandbox_received_by_time ON sandbox_received (received_at);
 -- Callbacks that nobody has answered with 200 yet. A claim moves `try_at` to the end of its lease, so
 -- what a killed driver held comes back by itself; `attempts` is the fence. Done means deleted.
 CREATE TABLE sandbox_callbacks (
-  seq       INTEGER PRIMARY KEY,
+  seq       INTEGER PRIMARY KEY AUTOINCREMENT,       -- never used again: an old driver must not end a new row
   due_at    INTEGER NOT NULL,                        -- the moment planned at first: the order
   try_at    INTEGER NOT NULL,                        -- the next try, or the end of a lease
   attempts  INTEGER NOT NULL DEFAULT 0,              -- claims so far

@@ -14,6 +14,7 @@ use common::{Problem, Result, db, settings};
 use domain::content::InteractiveChoice;
 use domain::conversations::needs_human_agent_tag;
 use domain::delivery::{self, Step};
+use domain::inbound::{consent, person};
 use domain::jobs::{self, Job, Kind};
 use domain::messages::{DeliveryStatus, MessageContent};
 use domain::outgoing::{self, Outbound};
@@ -82,9 +83,12 @@ pub async fn run(job: &Job) -> Result<Turn> {
 
 async fn settle(job: &Job, outbound: &Outbound, result: SendResult) -> Result<Turn> {
     match result {
-        SendResult::Accepted { provider_id, state, .. } => {
+        SendResult::Accepted { provider_id, recipient_id, state } => {
             end(job, |db| {
                 delivery::taken_over(db, &job.tenant, &job.subject, &provider_id)?;
+                if let Some(number) = recipient_id.filter(|number| *number != outbound.to) {
+                    person::rewritten(db, &job.tenant, &job.subject, &number)?;
+                }
                 if state == Some(providers::State::Sent) {
                     let at = Timestamp::now();
                     let step = Step { status: DeliveryStatus::Sent, at, provider_id: None, failure: None };
@@ -110,7 +114,15 @@ async fn refused(job: &Job, outbound: &Outbound, failure: &Failure) -> Result<Tu
                 // It may be the provider's id of the file that is no good any more.
                 send_media::forget(&job.tenant, outbound, media).await?;
             }
-            fail(job, &failure.code, failure.public_reason).await
+            end(job, |db| {
+                delivery::fail(db, &job.tenant, &job.subject, &failure.code, failure.public_reason)?;
+                if failure.is_opt_out() {
+                    let source = consent::source(&outbound.inbox.address.channel, &failure.code);
+                    consent::refused(db, &job.tenant, &job.subject, &source, Timestamp::now())?;
+                }
+                Ok(())
+            })
+            .await
         }
     }
 }

@@ -3,8 +3,8 @@
 //! A worker claims due rows with one statement, works outside any transaction, and ends with one that
 //! records the result and removes the row. A claim moves `due_at` to the end of its lease, so the jobs of
 //! a killed worker come back by themselves; `attempts` is the fence that keeps a worker which lost its
-//! lease from recording anything (with subject and time: SQLite gives the number of a deleted row to the next). Claims go round the tenants, so that one with a long queue does not
-//! hold up the others.
+//! lease from recording anything, together with subject and time, since SQLite gives the number of a deleted
+//! row to the next one. Claims go round the tenants, so that one with a long queue does not hold up the others.
 
 use common::db::{Db, Error, FromRow, Row};
 use common::time::Timestamp;

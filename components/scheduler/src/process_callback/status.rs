@@ -98,7 +98,7 @@ fn failed(db: &Db<'_>, inbox: &Address, message: &str, failure: &Failure, at: Ti
         text = failure.provider_text
     );
     if failure.is_opt_out() {
-        let source = format!("{}:{}", inbox.channel, failure.code);
+        let source = consent::source(&inbox.channel, &failure.code);
         consent::refused(db, &inbox.tenant, message, &source, at)?;
     }
     if let RetryClass::Alert(reason) = failure.class {

@@ -4,8 +4,13 @@ use common::db::Db;
 use common::time::Timestamp;
 use common::{Result, params};
 
+/// Who told it: a channel, by the code of its refusal. Such as `whatsapp:131050`.
+pub fn source(channel: &str, code: &str) -> String {
+    format!("{channel}:{code}")
+}
+
 /// Notes what a person wants; a later word wins over an earlier one. `source` says who told it, such as
-/// `sms` or `whatsapp:131050`.
+/// `sms` or [`source()`].
 pub fn set(
     db: &Db<'_>,
     tenant: &str,

@@ -210,6 +210,31 @@ fn release_address(db: &Db<'_>, tenant: &str, owner: &Known) -> Result<()> {
     }
 }
 
+/// Keeps the number by which the provider knows whom a message of ours went to: some countries' numbers are
+/// rewritten, and the person's answers come from that form. A number of somebody else stays theirs.
+pub fn rewritten(db: &Db<'_>, tenant: &str, message: &str, number: &str) -> Result<()> {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let known = db.row::<(i64, String)>(
+        "SELECT seq, address FROM identities
+          WHERE seq = (SELECT identity_seq FROM messages WHERE id = ?1 AND tenant_id = ?2)
+            AND tenant_id = ?2 AND channel = 'whatsapp' AND address != ?3",
+        params![message, tenant, number],
+    )?;
+    let Some((seq, address)) = known.filter(|(_, address)| is_number(address) && is_number(number)) else {
+        return Ok(());
+    };
+    let is_taken = db.touches(
+        "SELECT 1 FROM identities WHERE tenant_id = ? AND channel = 'whatsapp' AND address = ?",
+        params![tenant, number],
+    )?;
+    if is_taken {
+        common::log!("the provider rewrote a number to that of somebody else", message = message);
+        return Ok(());
+    }
+    common::log!("the provider rewrote a number", message = message, length = address.len());
+    set_address(db, tenant, seq, number)
+}
+
 /// A person is known by other ids from now on; `false` when nobody is known by the old ones.
 pub fn changed(db: &Db<'_>, inbox: &Address, old: &Sender, new: &Sender, now: Timestamp) -> Result<bool> {
     let tenant = inbox.tenant.as_str();

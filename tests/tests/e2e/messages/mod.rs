@@ -1,5 +1,6 @@
 //! `/v1/messages` and `/v1/conversations/{id}/messages`.
 
+mod answers;
 mod content;
 mod delivery;
 mod faults;
