@@ -6,18 +6,15 @@ use crate::path::OfConversation;
 use axum::extract::Request;
 use common::form::Form;
 use common::{Problem, Result, db};
-use domain::content::{MediaContent, MediaType};
+use domain::content::MediaContent;
 use domain::livechat::texts::{self, ECHO_CHARS, MessageRequest, Uploader};
 use domain::livechat::threads;
 use domain::media::bytes::{Stored, Writer};
 use domain::media::kinds::{self, Type};
-use domain::media::{self, NewMedia, names};
+use domain::media::{self, NewMedia, limits, names};
 use http::header;
 use multer::Field;
 
-const MIB: i64 = 1024 * 1024;
-/// Largest body, in bytes.
-pub const LARGEST: usize = 65 * 1024 * 1024;
 /// Most files of a message (Chatwoot notes 1.10).
 const FILES_MAX: usize = 15;
 /// Largest text of a form, in bytes: the longest text there is, four bytes a character.
@@ -48,10 +45,11 @@ pub async fn receive(at: &OfConversation, request: Request) -> Result<(MessageRe
     let (parts, body) = request.into_parts();
     let text = |name| parts.headers.get(name).and_then(|value| value.to_str().ok());
     let announced = text(header::CONTENT_LENGTH).and_then(|text| text.parse::<usize>().ok());
-    if announced.is_some_and(|bytes| bytes > LARGEST) {
-        return Err(Problem::too_large(LARGEST));
+    let largest = limits::largest().await;
+    if announced.is_some_and(|bytes| bytes > largest) {
+        return Err(Problem::too_large(largest));
     }
-    let mut form = Form::new(text(header::CONTENT_TYPE), body, LARGEST)?;
+    let mut form = Form::new(text(header::CONTENT_TYPE), body, largest)?;
     let mut message = MessageRequest::default();
     let mut files = Vec::new();
     match read(&mut form, &uploader, &mut message, &mut files).await {
@@ -98,14 +96,6 @@ async fn words(form: &Form, mut part: Field<'static>, field: &str, limit: usize)
         }
     }
     String::from_utf8(bytes).map_err(|_| Problem::invalid(field, "is not UTF-8"))
-}
-
-/// Largest file of a kind, in bytes.
-const fn limit(kind: MediaType) -> i64 {
-    match kind {
-        MediaType::Image | MediaType::Audio => 16 * MIB,
-        MediaType::Video | MediaType::Document => 64 * MIB,
-    }
 }
 
 /// Stores one file; an empty one is none.
@@ -157,14 +147,17 @@ async fn file(form: &Form, mut part: Field<'static>, uploader: &Uploader) -> Res
 }
 
 async fn store(form: &Form, mut part: Field<'static>, head: &[u8], id: &str, kind: &Type) -> Result<Stored> {
-    let limit = limit(kind.kind);
+    let limit = limits::of(kind.kind).await;
     let mut writer = Writer::new(id);
     writer.write(head).await?;
     while let Some(bytes) = form.bytes(&mut part).await? {
-        if writer.size().saturating_add(i64::try_from(bytes.len()).unwrap_or(i64::MAX)) > limit {
-            return Err(Problem::too_large(usize::try_from(limit).unwrap_or(LARGEST)));
+        if limits::exceeds(writer.size(), bytes.len(), limit) {
+            return Err(Problem::too_large(limit));
         }
         writer.write(&bytes).await?;
+    }
+    if limits::exceeds(writer.size(), 0, limit) {
+        return Err(Problem::too_large(limit));
     }
     writer.finish().await
 }

@@ -12,6 +12,7 @@ use domain::livechat::texts::{
     self, AnswerRequest, ClientMessage, Files, MessageRequest, MessagesQuery, PAGE,
 };
 use domain::livechat::threads;
+use domain::media::limits;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -22,7 +23,7 @@ pub fn add(routes: Routes) -> Routes {
     routes
         .add(
             of_conversation(Operation::post(LIST, "create-a-message"))
-                .body_limit(attachments::LARGEST)
+                .body_limit(limits::LARGEST)
                 .summary("Create a message")
                 .describe(
                     "What the customer writes, as JSON or a form. With `multipart/form-data` up to 15 files go along in \

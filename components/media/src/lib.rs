@@ -31,7 +31,7 @@ pub fn routes() -> Routes {
                 .answers::<MediaFile>(201, "The stored file.", FILE)
                 .problem(408, "request_timeout", "No byte of the body came for 30 seconds.")
                 .example_elsewhere("e2e media::upload::every_kind_of_file_is_stored_and_comes_back")
-                .body_limit(upload::LARGEST),
+                .body_limit(domain::media::limits::LARGEST),
             upload::upload,
         )
         .add(

@@ -5,41 +5,14 @@ use axum::response::Response;
 use common::auth::Principal;
 use common::form::{Form, Part};
 use common::idempotency::Unread;
-use common::{Problem, Result, crypto, db, settings};
-use domain::content::MediaType;
+use common::{Problem, Result, crypto, db};
 use domain::media::bytes::{Stored, Writer};
 use domain::media::kinds::{self, Refused, Type};
-use domain::media::{self, NewMedia, names};
+use domain::media::{self, NewMedia, limits, names};
 use http::{StatusCode, header};
 
 /// The form field of the file.
 const FIELD: &str = "file";
-const MIB: usize = 1024 * 1024;
-/// Largest body where the variables set no other limits, in bytes.
-pub const LARGEST: usize = 64 * MIB + FORM_BYTES;
-/// What a form may add to its file, in bytes: boundaries and headers.
-const FORM_BYTES: usize = 64 * 1024;
-
-/// Largest file of a kind, in bytes.
-async fn limit(kind: MediaType) -> usize {
-    let (variable, default) = match kind {
-        MediaType::Image => ("media_image_bytes", 16),
-        MediaType::Audio => ("media_audio_bytes", 16),
-        MediaType::Video => ("media_video_bytes", 64),
-        MediaType::Document => ("media_document_bytes", 64),
-    };
-    let set = settings::get(variable).await.and_then(|text| text.trim().parse().ok());
-    set.unwrap_or_else(|| MIB.saturating_mul(default))
-}
-
-/// Largest body of all, in bytes.
-async fn largest() -> usize {
-    let mut largest = 0_usize;
-    for kind in [MediaType::Image, MediaType::Audio, MediaType::Video, MediaType::Document] {
-        largest = largest.max(limit(kind).await);
-    }
-    largest.saturating_add(FORM_BYTES)
-}
 
 /// What became of a file that arrived.
 struct Arrived {
@@ -55,7 +28,7 @@ pub async fn upload(caller: Principal, request: Request) -> Result<Response> {
     let key = Unread::from_request(&parts)?;
     let text = |name| parts.headers.get(name).and_then(|value| value.to_str().ok());
     let announced = text(header::CONTENT_LENGTH).and_then(|text| text.parse::<usize>().ok());
-    let largest = largest().await;
+    let largest = limits::largest().await;
     if announced.is_some_and(|bytes| bytes > largest) {
         return Err(Problem::too_large(largest));
     }
@@ -143,8 +116,8 @@ async fn file(
     }
     let start = head.get(..kinds::HEAD_BYTES).unwrap_or(&head);
     let kind = kinds::judge(declared.as_deref(), filename.as_deref(), start).map_err(refusal)?;
-    let limit = limit(kind.kind).await;
-    if announced.is_some_and(|bytes| bytes.saturating_sub(FORM_BYTES) > limit) {
+    let limit = limits::of(kind.kind).await;
+    if announced.is_some_and(|bytes| bytes.saturating_sub(limits::FORM_BYTES) > limit) {
         return Err(too_large(&kind, limit));
     }
     if !keep {
@@ -182,12 +155,12 @@ async fn store(
     writer.write(&head).await?;
     drop(head);
     while let Some(bytes) = form.bytes(&mut part).await? {
-        if exceeds(writer.size(), bytes.len(), limit) {
+        if limits::exceeds(writer.size(), bytes.len(), limit) {
             return Err(too_large(kind, limit));
         }
         writer.write(&bytes).await?;
     }
-    if exceeds(writer.size(), 0, limit) {
+    if limits::exceeds(writer.size(), 0, limit) {
         return Err(too_large(kind, limit));
     }
     writer.finish().await
@@ -199,17 +172,13 @@ async fn hash(form: &Form, mut part: Part, head: Vec<u8>, kind: &Type, limit: us
     hasher.update(&head);
     let mut size = i64::try_from(head.len()).unwrap_or(i64::MAX);
     while let Some(bytes) = form.bytes(&mut part).await? {
-        if exceeds(size, bytes.len(), limit) {
+        if limits::exceeds(size, bytes.len(), limit) {
             return Err(too_large(kind, limit));
         }
         size = size.saturating_add(i64::try_from(bytes.len()).unwrap_or(i64::MAX));
         hasher.update(&bytes);
     }
     Ok(Stored { size, sha256: hasher.finish(), parts: 0 })
-}
-
-fn exceeds(size: i64, more: usize, limit: usize) -> bool {
-    usize::try_from(size).unwrap_or(usize::MAX).saturating_add(more) > limit
 }
 
 /// Deletes a file that is not to be. What cannot be deleted now, the scheduler's housekeeping deletes.

@@ -15,6 +15,7 @@
 
 pub mod bytes;
 pub mod kinds;
+pub mod limits;
 pub mod links;
 pub mod names;
 pub mod uploads;

@@ -4,7 +4,7 @@ use super::Chat;
 use serde_json::{Value, json};
 use std::time::Duration;
 use tests::client::text;
-use tests::{unique, wait_for};
+use tests::{App, Tenant, unique, wait_for};
 
 #[test]
 fn what_a_customer_writes_reaches_the_agents() {
@@ -250,4 +250,23 @@ fn a_form_that_breaks_a_rule_leaves_nothing() {
     assert_eq!(send(&elsewhere, form(&[], &many[..1])), 404);
     assert_eq!(anna.reads(&conversation), Vec::<Value>::new());
     assert_eq!(send(&path, form(&[("content", "only words")], &[])), 200);
+}
+
+#[test]
+fn files_are_as_large_as_the_variables_allow() {
+    let limit = tests::media::PDF.len().to_string();
+    let settings: &[(&str, &str)] = &[("media_document_bytes", &limit), ("media_image_bytes", "10")];
+    let Some(app) = App::own(settings) else { return };
+    let chat = Chat::of(Tenant::new(&app), &app, &json!({}));
+    let anna = chat.customer(json!({}));
+    let conversation = anna.conversation();
+    let send = |name: &str, kind: &str, bytes: &[u8]| {
+        let (kind, body) = form(&[], &[(name, kind, bytes)]);
+        let path = format!("{conversation}/messages");
+        anna.client.raw(&http::Method::POST, &path, Some(&kind), &body).unwrap().status
+    };
+    assert_eq!(send("one.png", "image/png", tests::media::PNG), 413);
+    assert_eq!(send("two.pdf", "application/pdf", &[tests::media::PDF, b" "].concat()), 413);
+    assert_eq!(anna.reads(&conversation), Vec::<Value>::new());
+    assert_eq!(send("two.pdf", "application/pdf", tests::media::PDF), 200);
 }
