@@ -6,8 +6,9 @@ use crate::store::callbacks::Planned;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use common::time::Timestamp;
-use common::{Result, crypto, settings};
+use common::{Problem, Result, crypto, settings};
 use hmac::{Hmac, KeyInit, Mac};
+use http::StatusCode;
 use std::collections::BTreeMap;
 
 /// Meta goes on for days; here some quarter of an hour.
@@ -43,10 +44,14 @@ pub async fn app_secret(provider: Provider) -> Result<String> {
         Provider::Instagram => settings::get("instagram_app_secret").await,
         _ => None,
     };
-    match own {
-        Some(secret) => Ok(secret),
-        None => settings::required("meta_app_secret").await,
-    }
+    let secret = match own {
+        Some(secret) => Some(secret),
+        None => settings::get("meta_app_secret").await,
+    };
+    secret.ok_or_else(|| {
+        let detail = "The variable meta_app_secret is not set, so nothing can be signed for this provider. Set it and start again.";
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not_configured", detail)
+    })
 }
 
 /// The receiver of a Meta channel's callbacks: `…/channels/{provider}` beside WhatsApp's. `None`: nothing is
