@@ -416,31 +416,3 @@ impl std::fmt::Display for BuildError {
 }
 
 impl std::error::Error for BuildError {}
-
-#[cfg(test)]
-pub(crate) mod fixtures {
-    //! The bodies of `tests/fixtures`, as they are on the wire: compact.
-
-    /// Removes the white space between tokens.
-    pub fn compact(indented: &str) -> String {
-        let (mut out, mut in_text, mut escaped) = (String::new(), false, false);
-        for c in indented.chars() {
-            if in_text || !c.is_ascii_whitespace() {
-                out.push(c);
-            }
-            match c {
-                _ if escaped => escaped = false,
-                '\\' if in_text => escaped = true,
-                '"' => in_text = !in_text,
-                _ => {}
-            }
-        }
-        out
-    }
-
-    /// A fixture by its path without `.json`.
-    pub fn read(name: &str) -> String {
-        let path = format!("{}/tests/fixtures/{name}.json", env!("CARGO_MANIFEST_DIR"));
-        compact(&std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}")))
-    }
-}

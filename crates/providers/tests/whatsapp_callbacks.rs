@@ -2,7 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
-use providers::whatsapp::{handshake, read_callback, verify_signature};
+use providers::graph::{handshake, verify_signature};
+use providers::whatsapp::read_callback;
 use providers::{
     AlertReason, Event, Inbound, InboundContent, InboundMedia, MediaKind, Person, RetryClass, State,
 };

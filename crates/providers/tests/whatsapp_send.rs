@@ -7,11 +7,11 @@ mod support;
 use http::HeaderMap;
 use providers::whatsapp::{self, Sender};
 use providers::{
-    BuildError, Choice, Choices, Envelope, File, Interactive, Media, MediaKind, MediaSource, Outgoing,
-    RetryClass, Section,
+    AlertReason, BuildError, Choice, Choices, Envelope, Failure, File, Interactive, Media, MediaKind,
+    MediaSource, Outgoing, RetryClass, Section, SendResult,
 };
 use serde_json::Value;
-use support::{compact, envelope, json};
+use support::{compact, envelope, json, stored};
 
 const TO: &str = "12025550147";
 
@@ -138,7 +138,12 @@ fn texts_and_templates_are_the_fixtures_byte_for_byte() {
     let (reference, reply_to) =
         (text(&expected, "/biz_opaque_callback_data"), text(&expected, "/context/message_id"));
     let reply = Envelope { reference: &reference, reply_to: Some(&reply_to), ..envelope(TO, &content) };
-    assert_eq!(support::body(whatsapp::send_request(&sender(), &reply)), compact("whatsapp/out-text-reply"));
+    let request = whatsapp::send_request(&sender(), &reply).unwrap();
+    assert_eq!(request.method(), "POST");
+    assert_eq!(request.uri(), "https://graph.facebook.com/v25.0/310987654321001/messages");
+    assert_eq!(request.headers()["authorization"], "Bearer FIXTURE-PAGE-TOKEN");
+    assert_eq!(request.headers()["content-type"], "application/json");
+    assert_eq!(support::body(Ok(request)), compact("whatsapp/out-text-reply"));
 
     for (name, to) in [("whatsapp/out-template", TO), ("whatsapp/out-template-named", "US.7K2Q9D4M1X8Z55")] {
         let expected = json(name);
@@ -151,20 +156,99 @@ fn texts_and_templates_are_the_fixtures_byte_for_byte() {
         let template = Envelope { reference, ..envelope(to, &content) };
         assert_eq!(support::body(whatsapp::send_request(&sender(), &template)), compact(name));
     }
+    let bare = Outgoing::Template { name: "a".into(), language: "en".into(), components: vec![] };
+    assert!(build(&bare).contains(r#""template":{"name":"a","language":{"code":"en"}}"#));
 }
 
 #[test]
-fn read_marks_are_the_fixture() {
-    let expected = json("whatsapp/out-read-typing");
-    let id = text(&expected, "/message_id");
-    let request = whatsapp::mark_read(&sender(), &id, true).unwrap();
-    assert_eq!(request.uri().path(), "/v25.0/310987654321001/messages");
-    assert_eq!(support::body(Ok(request)), compact("whatsapp/out-read-typing"));
-    let silent = support::body(whatsapp::mark_read(&sender(), &id, false));
-    assert!(!silent.contains("typing"), "{silent}");
-    let answer = |status, body: &str| whatsapp::read_mark_answer(status, &HeaderMap::new(), body.as_bytes());
-    assert_eq!(answer(200, r#"{"success":true}"#), Ok(()));
-    assert_eq!(answer(400, r#"{"error":{"code":131009}}"#).unwrap_err().class, RetryClass::Never);
+fn the_proof_is_the_vector_of_the_contract() {
+    let sender = Sender { app_secret: Some("fixture-app-secret".into()), ..sender() };
+    let content = Outgoing::Text { body: "a".into(), preview_url: false };
+    let request = whatsapp::send_request(&sender, &envelope(TO, &content)).unwrap();
+    assert_eq!(
+        request.uri().query(),
+        Some("appsecret_proof=0b3405545fa2d6d178325bee1376362ec55368e802a0148244bc07cb81da98b2")
+    );
+}
+
+#[test]
+fn settings_cannot_leave_their_place() {
+    let content = Outgoing::Text { body: "a".into(), preview_url: false };
+    let build = |sender: Sender| match whatsapp::send_request(&sender, &envelope(TO, &content)) {
+        Err(BuildError::Setting(name)) => name,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(build(Sender { node: "1/../../2".into(), ..sender() }), "id");
+    assert_eq!(build(Sender { node: "..".into(), ..sender() }), "id");
+    assert_eq!(build(Sender { node: String::new(), ..sender() }), "id");
+    assert_eq!(build(Sender { api_version: "v1?x=".into(), ..sender() }), "API version");
+    assert_eq!(build(Sender { access_token: "a\r\nX-Evil: 1".into(), ..sender() }), "access token");
+    assert_eq!(build(Sender { base_url: "http://a b".into(), ..sender() }), "base URL");
+    assert!(!format!("{:?}", sender()).contains("FIXTURE-PAGE-TOKEN"));
+}
+
+#[test]
+fn reads_acceptance() {
+    let headers = HeaderMap::new();
+    let result = whatsapp::read_answer(200, &headers, &stored("whatsapp/res-send-accepted"));
+    let (provider_id, recipient_id) = ("wamid.RklYLU9VVC0x".to_string(), Some("12025550147".to_string()));
+    assert_eq!(result, SendResult::Accepted { provider_id, recipient_id, state: None });
+    let by_user = br#"{"contacts":[{"input":"US.A","user_id":"US.A"}],"messages":[{"id":"wamid.A"}]}"#;
+    let SendResult::Accepted { recipient_id, .. } = whatsapp::read_answer(200, &headers, by_user) else {
+        panic!()
+    };
+    assert_eq!(recipient_id.as_deref(), Some("US.A"));
+}
+
+#[test]
+fn a_success_without_an_id_is_unclear_and_never_sent_again() {
+    for body in ["", "<html>", "{}", r#"{"messages":[]}"#, r#"{"messages":[{"id":""}]}"#, "[1]"] {
+        let result = whatsapp::read_answer(200, &HeaderMap::new(), body.as_bytes());
+        assert!(matches!(result, SendResult::Unclear { .. }), "{body}");
+    }
+}
+
+fn refused(status: u16, headers: &HeaderMap, body: &[u8]) -> Failure {
+    match whatsapp::read_answer(status, headers, body) {
+        SendResult::Refused(failure) => failure,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn reads_refusals() {
+    let none = HeaderMap::new();
+    let failure = refused(400, &none, &stored("whatsapp/res-error-rate-limit"));
+    assert_eq!((failure.code.as_str(), failure.class), ("130429", RetryClass::Throttled));
+    assert!(failure.provider_text.contains("throughput of this number"));
+    let failure = refused(401, &none, &stored("whatsapp/res-error-token"));
+    let expired = RetryClass::Alert(AlertReason::TokenExpired);
+    assert_eq!((failure.code.as_str(), failure.class), ("190", expired));
+    let failure = refused(503, &none, b"<html>busy</html>");
+    assert_eq!((failure.code.as_str(), failure.class), ("http_503", RetryClass::Retry));
+    assert_eq!(refused(400, &none, b"<html>").class, RetryClass::Retry);
+    assert_eq!(refused(400, &none, b"{}").class, RetryClass::Never);
+    assert_eq!(refused(429, &none, b"{}").class, RetryClass::Throttled);
+}
+
+#[test]
+fn takes_over_the_time_to_wait() {
+    let wait = |name: &'static str, value: &str, body: &str| {
+        let mut headers = HeaderMap::new();
+        headers.insert(name, value.parse().unwrap());
+        refused(429, &headers, body.as_bytes()).retry_after.map(|duration| duration.as_secs())
+    };
+    let throttled = r#"{"error":{"code":130429,"message":"x"}}"#;
+    assert_eq!(wait("retry-after", "7", throttled), Some(7));
+    assert_eq!(wait("retry-after", "0", throttled), None);
+    assert_eq!(wait("retry-after", "Wed, 21 Oct 2026 07:28:00 GMT", throttled), None);
+    assert_eq!(wait("retry-after", "99999999", throttled), Some(86_400));
+    let usage = r#"{"1":[{"type":"messages","estimated_time_to_regain_access":2},{"estimated_time_to_regain_access":5}]}"#;
+    assert_eq!(wait("x-business-use-case-usage", usage, throttled), Some(300));
+    assert_eq!(wait("x-business-use-case-usage", "nonsense", throttled), None);
+    assert_eq!(wait("retry-after", "7", r#"{"error":{"code":100}}"#), None, "never means never");
+    let maintenance = r#"{"error":{"code":131057}}"#;
+    assert_eq!(wait("retry-after", "7", maintenance), Some(20), "maintenance takes longer");
 }
 
 fn interactive(choices: Choices) -> Outgoing {
@@ -174,6 +258,11 @@ fn interactive(choices: Choices) -> Outgoing {
 fn many(count: usize, id: &str, title: &str) -> Vec<Choice> {
     let one = Choice { id: id.into(), title: title.into(), description: None };
     vec![one; count]
+}
+
+/// Whether it can be sent.
+fn check(content: &Outgoing) -> Result<(), BuildError> {
+    whatsapp::send_request(&sender(), &envelope(TO, content)).map(drop)
 }
 
 #[test]
@@ -195,13 +284,13 @@ fn what_is_beyond_a_limit_cannot_be_built() {
         list("b", vec![(Some(&title24), many(5, "i", "t")), (Some("t"), many(5, "i", "t"))]),
     ];
     for content in &fits {
-        whatsapp::check(content).unwrap_or_else(|error| panic!("{error}: {content:?}"));
+        check(content).unwrap_or_else(|error| panic!("{error}: {content:?}"));
     }
     let described = |chars: usize| {
         let description = Some("é".repeat(chars));
         list("b", vec![(None, vec![Choice { id: "i".into(), title: "t".into(), description }])])
     };
-    whatsapp::check(&described(72)).unwrap();
+    check(&described(72)).unwrap();
     let beyond = [
         Outgoing::Text { body: "é".repeat(4097), preview_url: false },
         long(MediaKind::Image, 1025),
@@ -228,8 +317,7 @@ fn what_is_beyond_a_limit_cannot_be_built() {
         described(73),
     ];
     for content in &beyond {
-        assert!(matches!(whatsapp::check(content), Err(BuildError::Unsupported(_))), "{content:?}");
-        assert!(whatsapp::send_request(&sender(), &envelope(TO, content)).is_err(), "{content:?}");
+        assert!(matches!(check(content), Err(BuildError::Unsupported(_))), "{content:?}");
     }
     for (header, body, footer) in [(61, 1, 1), (1, 1025, 1), (1, 1, 61)] {
         let content = Outgoing::Interactive(Interactive {
@@ -238,24 +326,7 @@ fn what_is_beyond_a_limit_cannot_be_built() {
             footer: Some("é".repeat(footer)),
             choices: Choices::Buttons(many(1, "i", "t")),
         });
-        assert!(whatsapp::check(&content).is_err(), "{header} {body} {footer}");
-    }
-}
-
-#[test]
-fn takes_the_types_of_the_contract() {
-    for (kind, sticker, mime, taken) in [
-        (MediaKind::Image, false, "image/jpeg", true),
-        (MediaKind::Image, false, "image/webp", false),
-        (MediaKind::Image, true, "image/webp", true),
-        (MediaKind::Image, true, "image/png", false),
-        (MediaKind::Video, false, "video/3gpp", true),
-        (MediaKind::Video, false, "video/webm", false),
-        (MediaKind::Audio, false, "audio/ogg; codecs=opus", true),
-        (MediaKind::Audio, false, "audio/wav", false),
-        (MediaKind::Document, false, "application/pdf", true),
-    ] {
-        assert_eq!(whatsapp::accepts(kind, sticker, mime), taken, "{kind:?} {mime}");
+        assert!(check(&content).is_err(), "{header} {body} {footer}");
     }
 }
 
@@ -299,7 +370,7 @@ fn reads_where_a_file_is() {
         "https://graph.facebook.com/v25.0/740022110099887?phone_number_id=310987654321001"
     );
     assert!(whatsapp::media_info(&sender(), "1/../2").is_err());
-    let info = whatsapp::read_media_info(200, &none, &support::stored("whatsapp/res-media-info")).unwrap();
+    let info = whatsapp::read_media_info(200, &none, &stored("whatsapp/res-media-info")).unwrap();
     assert_eq!((info.mime.as_deref(), info.size), (Some("image/jpeg"), Some(48_213)));
     assert!(info.url.starts_with("https://media.example.test/whatsapp_business/attachments/"));
     let text_size = whatsapp::read_media_info(200, &none, br#"{"url":"https://a","file_size":"7"}"#).unwrap();
@@ -336,8 +407,7 @@ fn reads_pages_to_the_last_one() {
     let request = whatsapp::templates_page(&sender(), "290011223344556", Some("a b&c")).unwrap();
     assert_eq!(request.uri().path(), "/v25.0/290011223344556/message_templates");
     assert!(request.uri().query().unwrap().ends_with("&limit=100&after=a+b%26c"));
-    let page =
-        whatsapp::read_templates_page(200, &none, &support::stored("whatsapp/res-templates-page")).unwrap();
+    let page = whatsapp::read_templates_page(200, &none, &stored("whatsapp/res-templates-page")).unwrap();
     assert_eq!(page.after.as_deref(), Some("RklYLUFGVEVS"));
     let short: Vec<_> = page
         .items
@@ -350,24 +420,13 @@ fn reads_pages_to_the_last_one() {
     );
     assert_eq!(page.items[0].components.len(), 3);
 
-    let page = whatsapp::read_phone_numbers_page(200, &none, &support::stored("whatsapp/res-phone-numbers"))
-        .unwrap();
+    let page = whatsapp::read_phone_numbers_page(200, &none, &stored("whatsapp/res-phone-numbers")).unwrap();
     assert_eq!(page.after, None, "a cursor without a next page is none");
     let [number] = page.items.as_slice() else { panic!() };
     assert_eq!((number.id.as_str(), number.display.as_str()), ("310987654321001", "+1 202-555-0100"));
     assert_eq!((number.quality.as_deref(), number.throughput.as_deref()), (Some("GREEN"), Some("STANDARD")));
     assert_eq!(number.status, None, "was not asked for in this answer");
 
-    let request = whatsapp::phone_number_status(&sender()).unwrap();
-    assert!(
-        request
-            .uri()
-            .to_string()
-            .starts_with("https://graph.facebook.com/v25.0/310987654321001?fields=id%2C")
-    );
-    let number =
-        whatsapp::read_phone_number_status(200, &none, br#"{"id":"1","status":"CONNECTED"}"#).unwrap();
-    assert_eq!(number.status.as_deref(), Some("CONNECTED"));
     let failure = whatsapp::read_templates_page(400, &none, br#"{"error":{"code":80007}}"#).unwrap_err();
     assert_eq!(failure.class, RetryClass::Throttled);
 }

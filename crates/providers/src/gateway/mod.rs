@@ -20,7 +20,7 @@ mod validate;
 
 pub use answer::read_answer;
 pub use callback::{read_inbound, read_report};
-pub use send::{Sender, TEXT_CHARS, check, send_request};
+pub use send::{Sender, send_request};
 pub use settings::{
     Algorithm, Answer, Auth, CallbackAuth, Encoding, ErrorRule, Format, InboundFields, Method, Numbers,
     ReportFields, ReportState, SendFields, Settings,

@@ -10,7 +10,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Value;
 
 /// Longest text, in characters: what ten parts of plain letters hold.
-pub const TEXT_CHARS: usize = 1530;
+const TEXT_CHARS: usize = 1530;
 
 /// Who sends, and through which gateway.
 #[derive(Clone, Debug)]
@@ -23,10 +23,7 @@ pub struct Sender {
 }
 
 /// Whether a gateway can carry this content: texts only.
-///
-/// # Errors
-/// [`BuildError::Unsupported`] names what it cannot carry.
-pub fn check(content: &Outgoing) -> Result<(), BuildError> {
+fn check(content: &Outgoing) -> Result<(), BuildError> {
     match content {
         Outgoing::Text { body, .. } if body.chars().count() <= TEXT_CHARS => Ok(()),
         Outgoing::Text { .. } => Err(BuildError::Unsupported("a text of more than 1530 characters")),

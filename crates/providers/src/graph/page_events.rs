@@ -12,7 +12,10 @@ use serde_json::Value;
 const SECONDS_BELOW: i64 = 100_000_000_000;
 
 /// Reads a callback whose signature was checked.
-pub(crate) fn read(raw: &[u8]) -> Result<Vec<Event>, CallbackError> {
+///
+/// # Errors
+/// Only a body that is no JSON. What is not understood becomes [`Event::Other`].
+pub fn read(raw: &[u8]) -> Result<Vec<Event>, CallbackError> {
     let body: Value = serde_json::from_slice(raw).map_err(|error| CallbackError(error.to_string()))?;
     let mut events = Vec::new();
     for entry in list(&body, "entry") {

@@ -1,15 +1,14 @@
 //! Requests and answers of Messenger and Instagram, which differ in details only (channels sections 4.1 and 5.1).
 
-use super::answer::{self, read_as, read_send};
-use super::page_errors;
+use super::answer::{self, read_send};
+use super::{Sender, page_errors};
 use crate::json::{id, text};
 use crate::{
     BuildError, Choice, Choices, Envelope, Failure, Interactive, Media, MediaKind, MediaSource, Outgoing,
     SendResult, State,
 };
-use http::HeaderMap;
+use http::{HeaderMap, Request};
 use serde::Serialize;
-use serde_json::Value;
 
 /// How the two differ.
 #[derive(Clone, Copy)]
@@ -25,22 +24,22 @@ pub(crate) struct Dialect {
 }
 
 /// Most quick replies.
-pub(crate) const BUTTONS: usize = 13;
+const BUTTONS: usize = 13;
 /// Longest title of a quick reply, in characters.
-pub(crate) const BUTTON_TITLE_CHARS: usize = 20;
+const BUTTON_TITLE_CHARS: usize = 20;
 /// Longest id of a quick reply, in characters.
-pub(crate) const BUTTON_ID_CHARS: usize = 1000;
+const BUTTON_ID_CHARS: usize = 1000;
 
 /// A request about a message or with one.
 #[derive(Serialize)]
 #[serde(untagged)]
-pub(crate) enum Body<'a> {
+enum Body<'a> {
     Message(Box<Message<'a>>),
     Action(Action<'a>),
 }
 
 #[derive(Serialize)]
-pub(crate) struct Message<'a> {
+struct Message<'a> {
     recipient: Recipient<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     messaging_type: Option<&'static str>,
@@ -52,7 +51,7 @@ pub(crate) struct Message<'a> {
 }
 
 #[derive(Serialize)]
-pub(crate) struct Action<'a> {
+struct Action<'a> {
     recipient: Recipient<'a>,
     sender_action: &'static str,
     payload: ReactionOn<'a>,
@@ -88,7 +87,7 @@ struct Content<'a> {
 }
 
 #[derive(Serialize)]
-pub(crate) struct Attachment<'a> {
+struct Attachment<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
     payload: Payload<'a>,
@@ -112,7 +111,7 @@ struct QuickReply<'a> {
 }
 
 /// Whether the channel can carry this content.
-pub(crate) fn check(dialect: Dialect, content: &Outgoing) -> Result<(), BuildError> {
+fn check(dialect: Dialect, content: &Outgoing) -> Result<(), BuildError> {
     let unsupported = |what| Err(BuildError::Unsupported(what));
     match content {
         Outgoing::Text { body, .. } if (dialect.fits)(body) => Ok(()),
@@ -150,8 +149,19 @@ fn question(Interactive { header, body, footer, .. }: &Interactive) -> String {
     parts.into_iter().flatten().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n\n")
 }
 
-/// The body of a send request.
-pub(crate) fn body<'a>(dialect: Dialect, envelope: &Envelope<'a>) -> Result<Body<'a>, BuildError> {
+/// Builds the send request.
+///
+/// # Errors
+/// A setting of the sender cannot stand in a URL or a header, or the channel cannot carry the content.
+pub(crate) fn send_request(
+    dialect: Dialect,
+    sender: &Sender,
+    envelope: &Envelope<'_>,
+) -> Result<Request<Vec<u8>>, BuildError> {
+    sender.post(sender.edge("messages")?, &body(dialect, envelope)?)
+}
+
+fn body<'a>(dialect: Dialect, envelope: &Envelope<'a>) -> Result<Body<'a>, BuildError> {
     let Envelope { to, reference, reply_to, human_agent, content } = *envelope;
     check(dialect, content)?;
     let recipient = Recipient { id: to };
@@ -183,7 +193,7 @@ pub(crate) fn body<'a>(dialect: Dialect, envelope: &Envelope<'a>) -> Result<Body
     })))
 }
 
-pub(crate) fn attachment(dialect: Dialect, kind: MediaKind, source: &MediaSource) -> Attachment<'_> {
+fn attachment(dialect: Dialect, kind: MediaKind, source: &MediaSource) -> Attachment<'_> {
     let kind = match kind {
         MediaKind::Image => "image",
         MediaKind::Video => "video",
@@ -208,24 +218,8 @@ fn quick_reply(Choice { id, title, .. }: &Choice) -> QuickReply<'_> {
     QuickReply { content_type: "text", title, payload: id }
 }
 
-/// The body of an upload ahead.
-#[derive(Serialize)]
-pub(crate) struct UploadBody<'a> {
-    message: UploadMessage<'a>,
-}
-
-#[derive(Serialize)]
-struct UploadMessage<'a> {
-    attachment: Attachment<'a>,
-}
-
-pub(crate) fn upload(kind: MediaKind, source: &MediaSource, dialect: Dialect) -> UploadBody<'_> {
-    let attachment = attachment(Dialect { is_messenger: true, ..dialect }, kind, source);
-    UploadBody { message: UploadMessage { attachment } }
-}
-
 /// Reads the answer to a message: it has been sent (channels section 8.1).
-pub(crate) fn read_answer(status: u16, headers: &HeaderMap, body: &[u8]) -> SendResult {
+pub fn read_answer(status: u16, headers: &HeaderMap, body: &[u8]) -> SendResult {
     read_send(page_errors::TABLE, (status, headers, body), |json| {
         Some(SendResult::Accepted {
             provider_id: text(json, "message_id")?,
@@ -235,12 +229,10 @@ pub(crate) fn read_answer(status: u16, headers: &HeaderMap, body: &[u8]) -> Send
     })
 }
 
-/// Reads the answer to a sender action: it has no message id.
-pub(crate) fn read_action_answer(status: u16, headers: &HeaderMap, body: &[u8]) -> Result<(), Failure> {
+/// Reads the answer to a sender action, such as a reaction: it has no message id.
+///
+/// # Errors
+/// Why it was refused.
+pub fn read_action_answer(status: u16, headers: &HeaderMap, body: &[u8]) -> Result<(), Failure> {
     answer::read(page_errors::TABLE, status, headers, body).map(drop)
-}
-
-/// The attachment id in an answer.
-pub(crate) fn read_attachment(status: u16, headers: &HeaderMap, body: &[u8]) -> Result<String, Failure> {
-    read_as(page_errors::TABLE, (status, headers, body), |json: &Value| id(json, "attachment_id"))
 }

@@ -10,9 +10,7 @@ use http::{HeaderMap, HeaderValue, Request, header};
 use serde_json::Value;
 
 /// Longest body, in characters.
-pub const TEXT_CHARS: usize = 1600;
-/// Most files of a message.
-pub const MEDIA_FILES: usize = 10;
+const TEXT_CHARS: usize = 1600;
 
 /// Who sends: a number or a messaging service of an account.
 #[derive(Clone)]
@@ -71,23 +69,20 @@ impl Sender {
         Ok(value)
     }
 
-    /// The URL of a resource of the account, `Messages` or one message.
-    fn url(&self, resource: &str) -> Result<String, BuildError> {
+    /// The URL of the account's messages.
+    fn url(&self) -> Result<String, BuildError> {
         // The SID comes from tenants: it must not reach other paths or hosts.
         let plain = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric());
         if !plain(&self.account_sid) {
             return Err(BuildError::Setting("account SID"));
         }
         let base = self.base_url.trim_end_matches('/');
-        Ok(format!("{base}/2010-04-01/Accounts/{}/{resource}.json", self.account_sid))
+        Ok(format!("{base}/2010-04-01/Accounts/{}/Messages.json", self.account_sid))
     }
 }
 
 /// Whether Twilio can carry this content: texts, and files by link (MMS) whose caption becomes the text.
-///
-/// # Errors
-/// [`BuildError::Unsupported`] names what it cannot carry.
-pub fn check(content: &Outgoing) -> Result<(), BuildError> {
+fn check(content: &Outgoing) -> Result<(), BuildError> {
     let fits = |text: &str| text.chars().count() <= TEXT_CHARS;
     match content {
         Outgoing::Text { body, .. } if fits(body) => Ok(()),
@@ -128,7 +123,7 @@ pub fn send_request(sender: &Sender, envelope: &Envelope<'_>) -> Result<Request<
     form.extend_pairs(body.map(|body| ("Body", body)));
     form.extend_pairs(link.map(|link| ("MediaUrl", link)));
     form.extend_pairs(sender.status_callback.as_deref().map(|url| ("StatusCallback", url)));
-    Request::post(sender.url("Messages")?)
+    Request::post(sender.url()?)
         .header(header::AUTHORIZATION, sender.basic()?)
         .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
         .body(form.finish().into_bytes())
@@ -155,37 +150,6 @@ pub fn read_answer(status: u16, headers: &HeaderMap, body: &[u8]) -> SendResult 
         }
         None => SendResult::Unclear { provider_text: format!("HTTP {status} without a message SID") },
     }
-}
-
-/// Asks how far a message is.
-///
-/// # Errors
-/// A setting of the sender, or the SID, cannot stand in a request.
-pub fn fetch_message(sender: &Sender, message_sid: &str) -> Result<Request<Vec<u8>>, BuildError> {
-    if message_sid.is_empty() || !message_sid.bytes().all(|b| b.is_ascii_alphanumeric()) {
-        return Err(BuildError::Setting("message SID"));
-    }
-    Request::get(sender.url(&format!("Messages/{message_sid}"))?)
-        .header(header::AUTHORIZATION, sender.basic()?)
-        .body(Vec::new())
-        .map_err(|_| BuildError::Setting("base URL"))
-}
-
-/// How far a message is, with the reason of a failed one.
-///
-/// # Errors
-/// Why it cannot be told.
-pub fn read_message(
-    status: u16,
-    headers: &HeaderMap,
-    body: &[u8],
-) -> Result<(State, Option<Failure>), Failure> {
-    let message = read(status, headers, body)?;
-    if text(&message, "status").is_none() {
-        let text = format!("HTTP {status} without a status");
-        return Err(unknown("unclear".into(), &text, RetryClass::Retry, errors::UNKNOWN));
-    }
-    Ok(progress(&message))
 }
 
 fn progress(message: &Value) -> (State, Option<Failure>) {

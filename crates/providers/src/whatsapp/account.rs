@@ -75,14 +75,6 @@ pub fn phone_numbers_page(
     list(sender, account, "phone_numbers", NUMBER_FIELDS, after)
 }
 
-/// Asks for the state of the sender's own number: a test of the connection.
-///
-/// # Errors
-/// A setting of the sender cannot stand in a URL.
-pub fn phone_number_status(sender: &Sender) -> Result<Request<Vec<u8>>, BuildError> {
-    sender.get(sender.url(&sender.node, "", &[("fields", NUMBER_FIELDS)])?)
-}
-
 fn list(
     sender: &Sender,
     account: &str,
@@ -113,18 +105,6 @@ pub fn read_phone_numbers_page(
     body: &[u8],
 ) -> Result<Page<PhoneNumber>, Failure> {
     answer::read_as(errors::TABLE, (status, headers, body), |json| answer::page(json, phone_number))
-}
-
-/// Reads the answer to [`phone_number_status`].
-///
-/// # Errors
-/// Why there is none.
-pub fn read_phone_number_status(
-    status: u16,
-    headers: &HeaderMap,
-    body: &[u8],
-) -> Result<PhoneNumber, Failure> {
-    answer::read_as(errors::TABLE, (status, headers, body), phone_number)
 }
 
 fn template(json: &Value) -> Option<Template> {

@@ -1,68 +1,40 @@
-//! What WhatsApp can carry (channels sections 2.1 and 2.6).
+//! What WhatsApp can carry (channels section 2.1).
 
 use crate::{BuildError, Choices, Interactive, Media, MediaKind, Outgoing};
 
 /// Longest text, in characters.
-pub const TEXT_CHARS: usize = 4096;
+const TEXT_CHARS: usize = 4096;
 /// Longest caption of a file, in characters.
-pub const CAPTION_CHARS: usize = 1024;
+const CAPTION_CHARS: usize = 1024;
 /// Longest header of an interactive message, in characters.
-pub const HEADER_CHARS: usize = 60;
+const HEADER_CHARS: usize = 60;
 /// Longest footer of an interactive message, in characters.
-pub const FOOTER_CHARS: usize = 60;
+const FOOTER_CHARS: usize = 60;
 /// Longest body of a message with buttons, in characters.
-pub const BUTTONS_BODY_CHARS: usize = 1024;
+const BUTTONS_BODY_CHARS: usize = 1024;
 /// Longest body of a message with a list, in characters.
-pub const LIST_BODY_CHARS: usize = 4096;
+const LIST_BODY_CHARS: usize = 4096;
 /// Most reply buttons.
-pub const BUTTONS: usize = 3;
+const BUTTONS: usize = 3;
 /// Longest id of a button, in characters.
-pub const BUTTON_ID_CHARS: usize = 256;
+const BUTTON_ID_CHARS: usize = 256;
 /// Longest title of a button, also of the one that opens a list, in characters.
-pub const BUTTON_TITLE_CHARS: usize = 20;
+const BUTTON_TITLE_CHARS: usize = 20;
 /// Most sections of a list.
-pub const SECTIONS: usize = 10;
+const SECTIONS: usize = 10;
 /// Longest title of a section, in characters; needed where there are several.
-pub const SECTION_TITLE_CHARS: usize = 24;
+const SECTION_TITLE_CHARS: usize = 24;
 /// Most rows of a list, in all sections together.
-pub const ROWS: usize = 10;
+const ROWS: usize = 10;
 /// Longest id of a row, in characters.
-pub const ROW_ID_CHARS: usize = 200;
+const ROW_ID_CHARS: usize = 200;
 /// Longest title of a row, in characters.
-pub const ROW_TITLE_CHARS: usize = 24;
+const ROW_TITLE_CHARS: usize = 24;
 /// Longest description of a row, in characters.
-pub const ROW_DESCRIPTION_CHARS: usize = 72;
-/// Our message id that comes back in statuses, in characters.
-pub const REFERENCE_CHARS: usize = 512;
-
-/// Largest picture, in bytes.
-pub const IMAGE_BYTES: u64 = 5_000_000;
-/// Largest film or sound, in bytes.
-pub const VIDEO_AUDIO_BYTES: u64 = 16_000_000;
-/// Largest document, in bytes.
-pub const DOCUMENT_BYTES: u64 = 100_000_000;
-/// Largest sticker that moves, in bytes; one that does not may have 100 KB.
-pub const STICKER_BYTES: u64 = 500_000;
-
-/// The types of file that WhatsApp takes; documents may be of any type.
-pub fn accepts(kind: MediaKind, sticker: bool, mime: &str) -> bool {
-    let essence = mime.split(';').next().unwrap_or_default().trim();
-    match kind {
-        _ if sticker => essence == "image/webp",
-        MediaKind::Image => matches!(essence, "image/jpeg" | "image/png"),
-        MediaKind::Video => matches!(essence, "video/mp4" | "video/3gpp"),
-        MediaKind::Audio => {
-            matches!(essence, "audio/aac" | "audio/amr" | "audio/mpeg" | "audio/mp4" | "audio/ogg")
-        }
-        MediaKind::Document => true,
-    }
-}
+const ROW_DESCRIPTION_CHARS: usize = 72;
 
 /// Whether WhatsApp can carry this content.
-///
-/// # Errors
-/// [`BuildError::Unsupported`] names what it cannot carry.
-pub fn check(content: &Outgoing) -> Result<(), BuildError> {
+pub(super) fn check(content: &Outgoing) -> Result<(), BuildError> {
     match content {
         Outgoing::Text { body, .. } => at_most(body, TEXT_CHARS, "a text of more than 4096 characters"),
         Outgoing::Media(media) => check_media(media),

@@ -2,7 +2,7 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `send` | the send request and its answer; read marks |
+//! | `send` | the send request and its answer |
 //! | `body` | the members of a message, in order |
 //! | `limits` | what can be sent |
 //! | `errors` | the table of error codes: class and public reason |
@@ -22,15 +22,13 @@ mod media;
 mod people;
 mod send;
 
-pub use crate::graph::{Page, Sender, handshake, verify_signature};
+pub use crate::graph::{Page, Sender};
 pub use account::{
-    PhoneNumber, Template, phone_number_status, phone_numbers_page, read_phone_number_status,
-    read_phone_numbers_page, read_templates_page, templates_page,
+    PhoneNumber, Template, phone_numbers_page, read_phone_numbers_page, read_templates_page, templates_page,
 };
 pub use callback::read_callback;
 pub use errors::OPTED_OUT;
-pub use limits::*;
 pub use media::{
     MEDIA_HOSTS, MediaInfo, media_download, media_info, read_media_info, read_upload, upload_media,
 };
-pub use send::{mark_read, read_answer, read_mark_answer, send_request};
+pub use send::{read_answer, send_request};
