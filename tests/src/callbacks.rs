@@ -7,6 +7,9 @@ use http::Method;
 use serde_json::Value;
 use sha1::Sha1;
 
+#[path = "../../crates/providers/tests/support/wire.rs"]
+mod wire;
+
 /// The fixtures of the providers' crate.
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../crates/providers/tests/fixtures");
 
@@ -14,7 +17,7 @@ const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../crates/providers
 pub fn fixture(name: &str, replaced: &[(&str, &str)]) -> Vec<u8> {
     let path = format!("{FIXTURES}/{name}.json");
     let indented = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
-    let mut body = compact(&indented);
+    let mut body = wire::compact(&indented);
     for (old, new) in replaced {
         assert!(body.contains(old), "{name} has no {old}");
         body = body.replace(old, new);
@@ -35,23 +38,6 @@ pub fn encode(fields: &Value) -> Vec<u8> {
         pairs.append_pair(name, value.as_str().unwrap());
     }
     pairs.finish().into_bytes()
-}
-
-/// Removes the white space between tokens; escapes stay as they are.
-fn compact(indented: &str) -> String {
-    let (mut out, mut in_text, mut escaped) = (String::new(), false, false);
-    for c in indented.chars() {
-        if in_text || !c.is_ascii_whitespace() {
-            out.push(c);
-        }
-        match c {
-            _ if escaped => escaped = false,
-            '\\' if in_text => escaped = true,
-            '"' => in_text = !in_text,
-            _ => {}
-        }
-    }
-    out
 }
 
 /// Posts a body of Meta with its signature.

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, clippy::unwrap_used, clippy::panic, reason = "not every test uses everything")]
 
+mod wire;
+
 use providers::{BuildError, Envelope, Outgoing};
 use serde_json::Value;
 
@@ -16,23 +18,10 @@ pub fn json(name: &str) -> Value {
     serde_json::from_slice(&stored(name)).unwrap()
 }
 
-/// A fixture as it is on the wire: without white space between tokens, its members in their order. Escapes outside
-/// ASCII become the characters, as requests write them.
+/// A fixture as it is on the wire: [`wire::compact`], and escapes outside ASCII become the characters, as requests
+/// write them.
 pub fn compact(name: &str) -> String {
-    let indented = String::from_utf8(stored(name)).unwrap();
-    let (mut out, mut in_text, mut escaped) = (String::new(), false, false);
-    for c in indented.chars() {
-        if in_text || !c.is_ascii_whitespace() {
-            out.push(c);
-        }
-        match c {
-            _ if escaped => escaped = false,
-            '\\' if in_text => escaped = true,
-            '"' => in_text = !in_text,
-            _ => {}
-        }
-    }
-    unescape(&out)
+    unescape(&wire::compact(&String::from_utf8(stored(name)).unwrap()))
 }
 
 fn unescape(text: &str) -> String {
