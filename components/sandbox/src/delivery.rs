@@ -5,6 +5,8 @@
 //! two drivers never send the same try, and a dead one's comes back.
 
 use crate::provider::Provider;
+use crate::recipients::Behaviour;
+use crate::store::accounts::Settings;
 use crate::store::callbacks::{self as store, Claimed, Planned};
 use crate::store::log;
 use crate::twilio;
@@ -37,6 +39,8 @@ const FIRST_GAP: Duration = Duration::from_millis(250);
 const LONGEST_GAP: Duration = Duration::from_secs(60);
 /// Gaps up to this long are waited for after the response; longer ones are left to the tick.
 const DRIVER_WAITS: Duration = Duration::from_secs(2);
+/// How late the answer comes to recipients of [`Behaviour::LateAnswer`]: longer than a sender waits.
+const LATE_ANSWER: Duration = Duration::from_secs(15);
 
 /// How a try was answered.
 #[derive(Clone, Debug, PartialEq)]
@@ -68,6 +72,17 @@ pub struct Done {
     pub next_try: Option<Timestamp>,
 }
 
+/// Plans the callbacks of a message, each twice in the mode `duplicate`; answers when they are due.
+pub fn schedule(db: &db::Db<'_>, callbacks: Vec<Planned>, settings: &Settings) -> Result<Vec<Timestamp>> {
+    let mut moments: Vec<_> = callbacks.iter().map(|callback| Timestamp(callback.due_at)).collect();
+    moments.dedup();
+    let copies = if settings.duplicate { 2 } else { 1 };
+    let planned: Vec<_> =
+        callbacks.into_iter().flat_map(|callback| std::iter::repeat_n(callback, copies)).collect();
+    store::schedule(db, &planned, None)?;
+    Ok(moments)
+}
+
 /// Plans callbacks that the caller sends itself with [`send_claimed`], inside its transaction.
 pub fn schedule_own(db: &db::Db<'_>, planned: &[Planned], now: Timestamp) -> Result<Vec<Claimed>> {
     store::schedule(db, planned, Some(now.after(LEASE)))
@@ -80,6 +95,20 @@ pub async fn send_now(planned: &[Planned]) -> Result<Vec<Answer>> {
     let (answers, done) = send_claimed(claimed).await?;
     drive(done.next_try.into_iter().collect());
     Ok(answers)
+}
+
+/// What follows a message that was accepted, before it is answered: callbacks that are due already are sent (the
+/// mode `callbackBeforeResponse`), the others will be, and some recipients let the answer come late.
+pub async fn follow(moments: Vec<Timestamp>, accepted_at: Timestamp, behaviour: Behaviour) -> Result<()> {
+    if moments.iter().any(|moment| *moment <= accepted_at) {
+        // Whatever is not answered with 200 now is tried again later.
+        deliver_due(u32::MAX).await?;
+    }
+    drive(moments);
+    if behaviour == Behaviour::LateAnswer {
+        time::sleep(LATE_ANSWER).await;
+    }
+    Ok(())
 }
 
 /// Sends callbacks at the given moments, after the response.

@@ -176,6 +176,14 @@ pub fn check_version(version: &str, path: &str) -> Result<(), Error> {
     if parts.is_some_and(|(a, b)| number(a) && number(b)) { Ok(()) } else { Err(Error::unknown_path(path)) }
 }
 
+/// The JSON of a request's body.
+///
+/// # Errors
+/// 100 with anything else.
+pub fn json(body: &[u8]) -> Result<Value, Error> {
+    serde_json::from_slice(body).map_err(|_| Error::parameter("The request body is no valid JSON"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

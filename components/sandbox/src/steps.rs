@@ -2,6 +2,7 @@
 
 use crate::recipients::Behaviour;
 use crate::store::accounts::Settings;
+use common::time::Timestamp;
 use std::time::Duration;
 
 /// Milliseconds after the acceptance. Real customers need not read; here they do, so that a developer sees the state.
@@ -61,6 +62,25 @@ pub fn plan(behaviour: Behaviour, closed: bool, failures: Failures, settings: &S
         }
     }
     steps
+}
+
+/// The bodies of the callbacks that tell of events, with the time each is due: one an event, in the mode `merge` one
+/// for all when the last is due.
+pub fn bodies<T>(
+    events: impl Iterator<Item = (Timestamp, T)>,
+    settings: &Settings,
+) -> Vec<(Timestamp, Vec<T>)> {
+    let mut bodies: Vec<(Timestamp, Vec<T>)> = Vec::new();
+    for (at, event) in events {
+        match bodies.last_mut() {
+            Some((due, events)) if settings.merge => {
+                *due = at.max(*due);
+                events.push(event);
+            }
+            _ => bodies.push((at, vec![event])),
+        }
+    }
+    bodies
 }
 
 #[cfg(test)]

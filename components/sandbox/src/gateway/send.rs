@@ -8,14 +8,13 @@ use crate::provider::Provider::Gateway;
 use crate::recipients::{self, Behaviour, Refusal};
 use crate::steps::{self, Failures};
 use crate::store::sends::{self, Send};
-use crate::store::{accounts, callbacks, people};
+use crate::store::{accounts, people};
 use crate::target::{self, Sign, Target};
 use crate::twilio::{inbound::e164, segments};
-use crate::whatsapp::send::LATE_ANSWER;
 use axum::Json as Answer;
 use axum::response::{IntoResponse, Response};
 use common::input::Raw;
-use common::time::{self, Timestamp};
+use common::time::Timestamp;
 use common::{Problem, db};
 use http::{HeaderMap, StatusCode, Uri, header};
 use serde_json::{Value, json};
@@ -135,13 +134,7 @@ pub async fn send(uri: Uri, headers: HeaderMap, body: Result<Raw, Problem>) -> R
         None => None,
     };
     let moments = db::write(|db| accept(db, behaviour, &send, url)).await??;
-    if moments.iter().any(|moment| *moment <= now) {
-        delivery::deliver_due(u32::MAX).await?;
-    }
-    delivery::drive(moments);
-    if behaviour == Behaviour::LateAnswer {
-        time::sleep(LATE_ANSWER).await;
-    }
+    delivery::follow(moments, now, behaviour).await?;
     Ok(Answer(json!({"provider_id": send.id, "state": "ENROUTE", "segments": segments::count(text)})))
 }
 
@@ -152,18 +145,13 @@ fn accept(
     url: Option<String>,
 ) -> common::Result<Result<Vec<Timestamp>, Error>> {
     let known = people::find(db, Gateway, &send.account, &send.recipient)?.unwrap_or_default();
-    if let Behaviour::RefusedFirst { times, refusal } = behaviour {
-        let refuse = known.refusals < times;
-        let refusals = if refuse { known.refusals.saturating_add(1) } else { 0 };
-        people::set_refusals(db, Gateway, &send.account, &send.recipient, refusals)?;
-        if refuse {
-            return Ok(Err(match refusal {
-                Refusal::Server => {
-                    error(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something went wrong")
-                }
-                _ => error(StatusCode::TOO_MANY_REQUESTS, "throttled", "Too many messages."),
-            }));
-        }
+    if let Behaviour::RefusedFirst { times, refusal } = behaviour
+        && people::refuses(db, Gateway, &send.account, &send.recipient, known.refusals, times)?
+    {
+        return Ok(Err(match refusal {
+            Refusal::Server => error(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something went wrong"),
+            _ => error(StatusCode::TOO_MANY_REQUESTS, "throttled", "Too many messages."),
+        }));
     }
     sends::add(db, Gateway, send)?;
     let settings = accounts::settings(db, Gateway, &send.account)?;
@@ -174,8 +162,7 @@ fn accept(
         url,
         sign: Sign::Gateway(settings.signature.clone()),
     };
-    let mut planned = Vec::new();
-    let mut moments = Vec::new();
+    let mut callbacks = Vec::new();
     for step in steps::plan(behaviour, false, FAILURES, &settings) {
         let state = match step.state {
             "sent" => "ACCEPTD",
@@ -187,15 +174,9 @@ fn accept(
         let at = send.received_at.after(step.after);
         let code = step.error.map(|(code, _)| format!("{code:03}"));
         let reference = send.reference.as_deref();
-        let callback = target.planned(report(&send.id, reference, &send.recipient, state, code, at), at);
-        if settings.duplicate {
-            planned.push(callback.clone());
-        }
-        planned.push(callback);
-        moments.push(at);
+        callbacks.push(target.planned(report(&send.id, reference, &send.recipient, state, code, at), at));
     }
-    callbacks::schedule(db, &planned, None)?;
-    Ok(Ok(moments))
+    delivery::schedule(db, callbacks, &settings).map(Ok)
 }
 
 /// A delivery report.

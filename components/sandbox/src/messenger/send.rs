@@ -4,22 +4,21 @@ use super::events::{self, APP_ID, Echoed};
 use super::message::{self, Action, Reach};
 use crate::credentials::{self, OPEN, parameter};
 use crate::delivery;
-use crate::graph::{Error, check_version};
+use crate::graph::{self, Error, check_version};
 use crate::ids;
 use crate::json::Node;
 use crate::provider::Provider;
 use crate::recipients::{self, Behaviour};
 use crate::steps::{self, Failures, Step};
 use crate::store::accounts::{self, Settings};
-use crate::store::callbacks;
+use crate::store::callbacks::Planned;
 use crate::store::media::{self, Media};
 use crate::store::people;
 use crate::store::sends::{self, Send};
 use crate::target::{self, Target};
-use crate::whatsapp::send::LATE_ANSWER;
 use axum::Json as Answer;
 use common::input::Raw;
-use common::time::{self, Timestamp};
+use common::time::Timestamp;
 use common::{Problem, db};
 use http::{HeaderMap, Uri, header};
 use serde_json::{Value, json};
@@ -72,7 +71,7 @@ pub const ACCEPTED: &str =
 const FAILURES: Failures = Failures { undeliverable: (551, ""), opted_out: (10, ""), window: (10, "") };
 
 /// The account of a request: the path's, or the one that a token `sandbox-{account}` names for `me`.
-pub fn account(path: &str, headers: &HeaderMap, query: &str) -> Result<String, Error> {
+fn account(path: &str, headers: &HeaderMap, query: &str) -> Result<String, Error> {
     if path != "me" {
         return Ok(path.to_string());
     }
@@ -84,6 +83,19 @@ pub fn account(path: &str, headers: &HeaderMap, query: &str) -> Result<String, E
     named.map(str::to_string).ok_or_else(|| Error::unknown_object("me"))
 }
 
+/// Checks a request to `/{version}/{path}{edge}`: its version and its credential. Answers whose it is: [`account`].
+async fn authorize(
+    provider: Provider,
+    (version, path, edge): (&str, &str, &str),
+    uri: &Uri,
+    headers: &HeaderMap,
+) -> Result<String, Error> {
+    check_version(version, &format!("/{version}/{path}{edge}"))?;
+    let query = uri.query().unwrap_or_default();
+    credentials::meta(provider, headers, query).await?;
+    account(path, headers, query)
+}
+
 /// Sends a message or an action.
 pub async fn send(
     provider: Provider,
@@ -92,13 +104,9 @@ pub async fn send(
     headers: HeaderMap,
     body: Result<Raw, Problem>,
 ) -> Result<Answer<Value>, Error> {
-    check_version(&version, &format!("/{version}/{path}/messages"))?;
-    let query = uri.query().unwrap_or_default();
-    credentials::meta(provider, &headers, query).await?;
-    let own = account(&path, &headers, query)?;
+    let own = authorize(provider, (&version, &path, "/messages"), &uri, &headers).await?;
     let Raw(body) = body?;
-    let json: Value =
-        serde_json::from_slice(&body).map_err(|_| Error::parameter("The request body is no valid JSON"))?;
+    let json = graph::json(&body)?;
     let message = message::parse(provider, &json)?;
     let behaviour = recipients::behaviour(&message.to);
     if behaviour == Behaviour::TokenError {
@@ -124,13 +132,7 @@ pub async fn send(
     let target = target::meta(provider, &own).await?;
     let moments =
         db::write(|db| accept(db, provider, &message, &json, behaviour, &send, target.as_ref())).await??;
-    if moments.iter().any(|moment| *moment <= send.received_at) {
-        delivery::deliver_due(u32::MAX).await?;
-    }
-    delivery::drive(moments);
-    if behaviour == Behaviour::LateAnswer {
-        time::sleep(LATE_ANSWER).await;
-    }
+    delivery::follow(moments, send.received_at, behaviour).await?;
     if message.action == Action::Sender {
         return Ok(Answer(json!({"recipient_id": message.to})));
     }
@@ -165,13 +167,10 @@ fn accept(
     let Some(known) = people::find(db, provider, &send.account, &send.recipient)? else {
         return refused(100, 2_018_001, "No matching user found");
     };
-    if let Behaviour::RefusedFirst { times, refusal } = behaviour {
-        let refuse = known.refusals < times;
-        let refusals = if refuse { known.refusals.saturating_add(1) } else { 0 };
-        people::set_refusals(db, provider, &send.account, &send.recipient, refusals)?;
-        if refuse {
-            return Ok(Err(refusal.of(provider)));
-        }
+    if let Behaviour::RefusedFirst { times, refusal } = behaviour
+        && people::refuses(db, provider, &send.account, &send.recipient, known.refusals, times)?
+    {
+        return Ok(Err(refusal.of(provider)));
     }
     let reach = if message.reach == Reach::Tag { TAG_WINDOW } else { WINDOW };
     if known.last_inbound_at.is_none_or(|last| send.received_at >= last.after(reach)) {
@@ -193,9 +192,7 @@ fn accept(
     let mut steps = steps::plan(behaviour, false, FAILURES, &settings);
     // There is no delivery receipt on Instagram.
     steps.retain(|step| provider == Provider::Messenger || step.state != "delivered");
-    let (planned, moments) = callbacks_of(target, &settings, send, json, &steps);
-    callbacks::schedule(db, &planned, None)?;
-    Ok(Ok(moments))
+    delivery::schedule(db, callbacks_of(target, &settings, send, json, &steps), &settings).map(Ok)
 }
 
 const OUTSIDE: &str = "This message is sent outside of allowed window.";
@@ -206,32 +203,15 @@ fn callbacks_of(
     send: &Send,
     json: &Value,
     steps: &[Step],
-) -> (Vec<callbacks::Planned>, Vec<Timestamp>) {
-    let mut bodies: Vec<(Timestamp, Vec<Node>)> = Vec::new();
-    for step in steps {
+) -> Vec<Planned> {
+    let events = steps.iter().map(|step| {
         let at = send.received_at.after(step.after);
-        let event = event(target.provider, settings, send, json, step.state, at);
-        match bodies.last_mut() {
-            Some((due, events)) if settings.merge => {
-                *due = at.max(*due);
-                events.push(event);
-            }
-            _ => bodies.push((at, vec![event])),
-        }
-    }
-    let mut planned = Vec::new();
-    let mut moments: Vec<Timestamp> = Vec::new();
-    for (at, list) in bodies {
-        let callback =
-            target.planned(events::body(target.provider, &target.account, settings.standby, list, at), at);
-        if settings.duplicate {
-            planned.push(callback.clone());
-        }
-        planned.push(callback);
-        moments.push(at);
-    }
-    moments.dedup();
-    (planned, moments)
+        (at, event(target.provider, settings, send, json, step.state, at))
+    });
+    let planned = |(at, list)| {
+        target.planned(events::body(target.provider, &target.account, settings.standby, list, at), at)
+    };
+    steps::bodies(events, settings).into_iter().map(planned).collect()
 }
 
 /// The event that tells of a state.
@@ -297,13 +277,9 @@ pub async fn attachment(
     headers: HeaderMap,
     body: Result<Raw, Problem>,
 ) -> Result<Answer<Value>, Error> {
-    check_version(&version, &format!("/{version}/{path}/message_attachments"))?;
-    let query = uri.query().unwrap_or_default();
-    credentials::meta(provider, &headers, query).await?;
-    let own = account(&path, &headers, query)?;
+    let own = authorize(provider, (&version, &path, "/message_attachments"), &uri, &headers).await?;
     let Raw(body) = body?;
-    let json: Value =
-        serde_json::from_slice(&body).map_err(|_| Error::parameter("The request body is no valid JSON"))?;
+    let json = graph::json(&body)?;
     let one = json.pointer("/message/attachment");
     let one = one.ok_or_else(|| Error::parameter("The parameter message[attachment] is required"))?;
     message::attachment(provider, one, &mut Vec::new())?;
@@ -317,10 +293,7 @@ pub async fn node(
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Answer<Value>, Error> {
-    check_version(&version, &format!("/{version}/{id}"))?;
-    let query = uri.query().unwrap_or_default();
-    credentials::meta(provider, &headers, query).await?;
-    let id = account(&id, &headers, query)?;
+    let id = authorize(provider, (&version, &id, ""), &uri, &headers).await?;
     let known: Option<(Option<String>, Option<String>)> = db::read(|db| {
         Ok(db.row(
             "SELECT name, username FROM sandbox_people WHERE provider = ? AND person = ? LIMIT 1",
@@ -341,8 +314,9 @@ pub async fn node(
         }
         None => return Err(Error::unknown_object(&id)),
     };
+    let fields = parameter(uri.query().unwrap_or_default(), "fields");
     let standard = ["id", "name", "first_name", "last_name"];
-    Ok(Answer(crate::paging::fields(&shown, parameter(query, "fields").as_deref(), &standard)))
+    Ok(Answer(crate::paging::fields(&shown, fields.as_deref(), &standard)))
 }
 
 /// Subscribes the app: always so here.

@@ -42,19 +42,24 @@ pub fn find(db: &Db<'_>, provider: Provider, account: &str, person: &str) -> Res
     Ok(db.row(FIND, params![provider.as_str(), account, person])?)
 }
 
-/// Notes how often a person's sends were refused in a row.
-pub fn set_refusals(
+/// Whether a send is among the first `times` to a person, which are refused; counts it. After `times` refusals in
+/// a row the count begins anew.
+pub fn refuses(
     db: &Db<'_>,
     provider: Provider,
     account: &str,
     person: &str,
-    refusals: i64,
-) -> Result<()> {
-    Ok(db.run(
+    before: i64,
+    times: i64,
+) -> Result<bool> {
+    let refuses = before < times;
+    let refusals = if refuses { before.saturating_add(1) } else { 0 };
+    db.run(
         "INSERT INTO sandbox_people (provider, account, person, refusals) VALUES (?1, ?2, ?3, ?4)
          ON CONFLICT DO UPDATE SET refusals = ?4",
         params![provider.as_str(), account, person, refusals],
-    )?)
+    )?;
+    Ok(refuses)
 }
 
 /// A customer wrote: opens the window and takes over what is new of them. An older message closes nothing.

@@ -14,11 +14,10 @@ use crate::store::callbacks;
 use crate::store::people;
 use crate::store::sends::{self, Send};
 use crate::target::{self, Sign, Target};
-use crate::whatsapp::send::LATE_ANSWER;
 use axum::Json as Answer;
 use axum::extract::Path;
 use common::input::Raw;
-use common::time::{self, Timestamp};
+use common::time::Timestamp;
 use common::{Problem, db};
 use http::{HeaderMap, StatusCode, Uri};
 use serde_json::{Value, json};
@@ -221,15 +220,10 @@ pub async fn send(
         resource: Some(resource.to_string()),
     };
     let target = receiver(&account_sid, &account, checked.callback.as_deref()).await?;
-    let moments =
+    let mut moments =
         db::write(|db| accept(db, &checked, behaviour, &send, &account_sid, target.as_ref())).await??;
-    if moments.iter().any(|moment| *moment <= now) {
-        delivery::deliver_due(u32::MAX).await?;
-    }
-    delivery::drive(moments.into_iter().filter(|moment| *moment <= now.after(SOON)).collect());
-    if behaviour == Behaviour::LateAnswer {
-        time::sleep(LATE_ANSWER).await;
-    }
+    moments.retain(|moment| *moment <= now.after(SOON));
+    delivery::follow(moments, now, behaviour).await?;
     Ok((StatusCode::CREATED, Answer(resource)))
 }
 
@@ -261,16 +255,13 @@ fn accept(
     if known.opted_out {
         return Ok(Err(opted_out()));
     }
-    if let Behaviour::RefusedFirst { times, refusal } = behaviour {
-        let refuse = known.refusals < times;
-        let refusals = if refuse { known.refusals.saturating_add(1) } else { 0 };
-        people::set_refusals(db, Twilio, &send.account, &send.recipient, refusals)?;
-        if refuse {
-            return Ok(Err(match refusal {
-                Refusal::Server => Error::server(),
-                Refusal::PairLimit | Refusal::Throttled => Error::throttled(),
-            }));
-        }
+    if let Behaviour::RefusedFirst { times, refusal } = behaviour
+        && people::refuses(db, Twilio, &send.account, &send.recipient, known.refusals, times)?
+    {
+        return Ok(Err(match refusal {
+            Refusal::Server => Error::server(),
+            Refusal::PairLimit | Refusal::Throttled => Error::throttled(),
+        }));
     }
     sends::add(db, Twilio, send)?;
     let Some(target) = target else { return Ok(Ok(Vec::new())) };
@@ -283,21 +274,15 @@ fn accept(
         service: checked.service.as_deref(),
     };
     let from = checked.scheduled.unwrap_or(send.received_at);
-    let mut planned = Vec::new();
-    let mut moments = Vec::new();
+    let mut callbacks = Vec::new();
     for (state, after, error) in states(behaviour, checked.service.is_some(), &settings) {
         let at = from.after(after);
         let mut callback = target.planned(callback::form(&callback::status(&about, state, error, at)), at);
         callback.message = Some(send.id.clone());
         callback.state = Some(error.map_or_else(|| state.to_string(), |code| format!("{state}:{code}")));
-        if settings.duplicate {
-            planned.push(callback.clone());
-        }
-        planned.push(callback);
-        moments.push(at);
+        callbacks.push(callback);
     }
-    callbacks::schedule(db, &planned, None)?;
-    Ok(Ok(moments))
+    delivery::schedule(db, callbacks, &settings).map(Ok)
 }
 
 /// The states that are called back, each with its time and error.

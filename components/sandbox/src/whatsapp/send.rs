@@ -7,20 +7,21 @@ use super::states::{self, About};
 use super::{media, templates};
 use crate::credentials;
 use crate::delivery;
-use crate::graph::{Error, check_version};
+use crate::graph::{self, Error, check_version};
 use crate::ids;
 use crate::provider::Provider::Whatsapp;
 use crate::recipients::{self, Behaviour};
 use crate::steps::{self, Step};
 use crate::store::accounts::{self, Settings};
+use crate::store::callbacks::Planned;
+use crate::store::media as files;
 use crate::store::people::{self, Known};
 use crate::store::sends::{self, Send};
-use crate::store::{callbacks, media as files};
 use crate::target::{self, Target};
 use axum::Json as Answer;
 use axum::extract::Path;
 use common::input::Raw;
-use common::time::{self, Timestamp};
+use common::time::Timestamp;
 use common::{Problem, db};
 use http::{HeaderMap, Uri};
 use serde::Serialize;
@@ -30,8 +31,6 @@ use std::time::Duration;
 
 /// How long a customer's message keeps the window open (channels section 2.5).
 const WINDOW: Duration = Duration::from_secs(24 * 60 * 60);
-/// How late the answer comes to recipients of [`Behaviour::LateAnswer`]: longer than a sender waits.
-pub const LATE_ANSWER: Duration = Duration::from_secs(15);
 /// What the limits count over (channels section 2.8).
 const THROUGHPUT_SPAN: Duration = Duration::from_secs(1);
 const PAIR_SPAN: Duration = Duration::from_secs(6);
@@ -144,8 +143,7 @@ pub async fn send(
     check_version(&version, &format!("/{version}/{number}/messages"))?;
     credentials::meta(Whatsapp, &headers, uri.query().unwrap_or_default()).await?;
     let Raw(body) = body?;
-    let json: Value =
-        serde_json::from_slice(&body).map_err(|_| Error::parameter("The request body is no valid JSON"))?;
+    let json = graph::json(&body)?;
     if json.get("messaging_product").and_then(Value::as_str) != Some("whatsapp") {
         return Err(Error::parameter("The parameter messaging_product is required."));
     }
@@ -170,14 +168,7 @@ pub async fn send(
     // Without a URL nothing is called back; a message to nowhere is still accepted.
     let target = target::meta(Whatsapp, &number).await?;
     let moments = db::write(|db| accept(db, &message, &json, behaviour, &send, target.as_ref())).await??;
-    if moments.iter().any(|moment| *moment <= send.received_at) {
-        // The mode `callbackBeforeResponse`: whatever is not answered with 200 now is tried again later.
-        delivery::deliver_due(u32::MAX).await?;
-    }
-    delivery::drive(moments);
-    if behaviour == Behaviour::LateAnswer {
-        time::sleep(LATE_ANSWER).await;
-    }
+    delivery::follow(moments, send.received_at, behaviour).await?;
     let answer = answer(&message, send);
     serde_json::to_value(answer).map(Answer).map_err(|_| Error::server())
 }
@@ -205,11 +196,8 @@ fn accept(
     }
     let known = people::find(db, Whatsapp, &send.account, message.person.key())?.unwrap_or_default();
     if let Behaviour::RefusedFirst { times, refusal } = behaviour {
-        let refuse = known.refusals < times;
-        let refusals = if refuse { known.refusals.saturating_add(1) } else { 0 };
         let person = if known.person.is_empty() { message.person.key() } else { &known.person };
-        people::set_refusals(db, Whatsapp, &send.account, person, refusals)?;
-        if refuse {
+        if people::refuses(db, Whatsapp, &send.account, person, known.refusals, times)? {
             return Ok(Err(refusal.of(Whatsapp)));
         }
     }
@@ -257,50 +245,31 @@ fn accept(
         free_form,
         legacy: settings.legacy_statuses,
     };
-    let (planned, moments) = callbacks_of(target, &settings, &about, &steps, send.received_at);
-    callbacks::schedule(db, &planned, None)?;
-    Ok(Ok(moments))
+    let callbacks = callbacks_of(target, &settings, &about, &steps, send.received_at);
+    delivery::schedule(db, callbacks, &settings).map(Ok)
 }
 
-/// The callbacks of a message's states, and when they are due.
+/// The callbacks of a message's states.
 fn callbacks_of(
     target: &Target,
     settings: &Settings,
     about: &About<'_>,
     steps: &[Step],
     from: Timestamp,
-) -> (Vec<callbacks::Planned>, Vec<Timestamp>) {
+) -> Vec<Planned> {
     // The price comes with `sent`, and with one of `delivered` and `read`.
     let delivered = steps.iter().any(|step| step.state == "delivered");
-    let mut bodies: Vec<(Timestamp, Vec<(&str, crate::json::Node)>)> = Vec::new();
-    for step in steps {
+    let changes = steps.iter().map(|step| {
         let at = from.after(step.after);
         let priced = match step.state {
             "sent" | "delivered" => true,
             "read" => !delivered,
             _ => false,
         };
-        let change = ("messages", states::value(&target.account, about, *step, priced, at));
-        match bodies.last_mut() {
-            Some((due, changes)) if settings.merge => {
-                *due = at.max(*due);
-                changes.push(change);
-            }
-            _ => bodies.push((at, vec![change])),
-        }
-    }
-    let mut planned = Vec::new();
-    let mut moments: Vec<Timestamp> = Vec::new();
-    for (at, changes) in bodies {
-        let callback = target.planned(envelope::body(changes, None), at);
-        if settings.duplicate {
-            planned.push(callback.clone());
-        }
-        planned.push(callback);
-        moments.push(at);
-    }
-    moments.dedup();
-    (planned, moments)
+        (at, ("messages", states::value(&target.account, about, *step, priced, at)))
+    });
+    let bodies = steps::bodies(changes, settings);
+    bodies.into_iter().map(|(at, changes)| target.planned(envelope::body(changes, None), at)).collect()
 }
 
 /// Throughput of the number, and messages to one person (channels section 2.8), where they are set.

@@ -46,7 +46,7 @@ pub fn value(phone_number_id: &str, about: &About<'_>, step: Step, priced: bool,
     let conversation = (about.legacy && !failed).then(|| {
         let expires = (step.state == "sent").then(|| at.after(CONVERSATION).seconds().to_string());
         node!({
-            "id": customer.person.key().bytes().fold(String::new(), |id, byte| format!("{id}{byte:02x}")),
+            "id": hex::encode(customer.person.key()),
             "expiration_timestamp": expires, "origin": node!({"type": category}),
         })
     });
