@@ -42,28 +42,40 @@ impl std::fmt::Display for SendError {
 
 impl std::error::Error for SendError {}
 
+/// The body of a request, whole or piece by piece.
+pub trait Body:
+    axum::body::HttpBody<Data: Into<Vec<u8>>, Error: Into<Box<dyn std::error::Error + Send + Sync>>>
+    + std::any::Any
+{
+}
+
+impl<B> Body for B where
+    B: axum::body::HttpBody<Data: Into<Vec<u8>>, Error: Into<Box<dyn std::error::Error + Send + Sync>>>
+        + std::any::Any
+{
+}
+
 /// Sends a request and reads the whole answer, up to [`limits::OUTBOUND_ANSWER_BYTES`].
 pub async fn send(
     request: http::Request<Vec<u8>>,
     deadlines: Deadlines,
 ) -> Result<http::Response<Vec<u8>>, SendError> {
+    send_streamed(with_length(request), deadlines).await
+}
+
+/// The request with its `Content-Length`.
+fn with_length(request: http::Request<Vec<u8>>) -> http::Request<Full<bytes::Bytes>> {
     let (mut parts, body) = request.into_parts();
     parts.headers.insert(http::header::CONTENT_LENGTH, body.len().into());
-    let request = http::Request::from_parts(parts, Full::new(bytes::Bytes::from(body)));
-    send_streamed(request, deadlines).await
+    http::Request::from_parts(parts, Full::new(bytes::Bytes::from(body)))
 }
 
 /// Sends a request whose body comes piece by piece, for what should not be in memory as a whole. Its
 /// `Content-Length` is the caller's.
-pub async fn send_streamed<B>(
-    request: http::Request<B>,
+pub async fn send_streamed(
+    request: http::Request<impl Body>,
     deadlines: Deadlines,
-) -> Result<http::Response<Vec<u8>>, SendError>
-where
-    B: axum::body::HttpBody + std::any::Any,
-    B::Data: Into<Vec<u8>>,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync + 'static>>,
-{
+) -> Result<http::Response<Vec<u8>>, SendError> {
     let exchange = exchange(request, deadlines);
     match before(deadlines.total, exchange).await {
         Some(result) => result,
@@ -73,15 +85,10 @@ where
     }
 }
 
-async fn exchange<B>(
-    request: http::Request<B>,
+async fn exchange(
+    request: http::Request<impl Body>,
     deadlines: Deadlines,
-) -> Result<http::Response<Vec<u8>>, SendError>
-where
-    B: axum::body::HttpBody + std::any::Any,
-    B::Data: Into<Vec<u8>>,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync + 'static>>,
-{
+) -> Result<http::Response<Vec<u8>>, SendError> {
     let (parts, body) = begin(request, deadlines).await?.into_parts();
     let body = Limited::new(body, limits::OUTBOUND_ANSWER_BYTES)
         .collect()
@@ -91,15 +98,10 @@ where
 }
 
 /// Sends a request; answers with the head of the answer.
-async fn begin<B>(
-    request: http::Request<B>,
+async fn begin(
+    request: http::Request<impl Body>,
     deadlines: Deadlines,
-) -> Result<http::Response<IncomingResponseBody>, SendError>
-where
-    B: axum::body::HttpBody + std::any::Any,
-    B::Data: Into<Vec<u8>>,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync + 'static>>,
-{
+) -> Result<http::Response<IncomingResponseBody>, SendError> {
     let options = RequestOptions::new();
     let nanos = |duration: Duration| Some(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX));
     let refused = |_| SendError::NotSent("this host takes no deadlines".into());
@@ -133,10 +135,7 @@ impl std::fmt::Debug for Download {
 /// Sends a request and reads the head of its answer. `deadlines.total` is for that head; the body may take
 /// longer, as long as its next piece comes within `deadlines.first_byte`: the caller bounds size and time.
 pub async fn download(request: http::Request<Vec<u8>>, deadlines: Deadlines) -> Result<Download, SendError> {
-    let (mut parts, body) = request.into_parts();
-    parts.headers.insert(http::header::CONTENT_LENGTH, body.len().into());
-    let request = http::Request::from_parts(parts, Full::new(bytes::Bytes::from(body)));
-    let Some(response) = before(deadlines.total, begin(request, deadlines)).await else {
+    let Some(response) = before(deadlines.total, begin(with_length(request), deadlines)).await else {
         return Err(SendError::Unknown(format!("no answer within {} ms", deadlines.total.as_millis())));
     };
     let (parts, body) = response?.into_parts();
