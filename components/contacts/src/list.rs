@@ -3,6 +3,7 @@
 use axum::Json as Answer;
 use axum::extract::RawQuery;
 use common::auth::{Principal, Role};
+use common::input;
 use common::page::Page;
 use common::routes::Operation;
 use common::time::Timestamp;
@@ -124,7 +125,7 @@ fn read(query: &str) -> Result<(Filter, Option<u32>, Option<String>)> {
             "search" => filter.search = Some(value.trim().to_string()).filter(|text| !text.is_empty()),
             "tagIds" | "tagIds[]" => add(&mut filter.tag_ids, "tagIds", &value)?,
             "channels" | "channels[]" => add(&mut filter.channels, "channels", &value)?,
-            "archived" => filter.archived = boolean("archived", &value)?,
+            "archived" => filter.archived = input::boolean("archived", &value)?,
             "createdAfter" => filter.created_after = time()?,
             "createdBefore" => filter.created_before = time()?,
             "orderBy" => {
@@ -169,19 +170,11 @@ fn read(query: &str) -> Result<(Filter, Option<u32>, Option<String>)> {
 }
 
 fn add(values: &mut Vec<String>, name: &str, text: &str) -> Result<()> {
-    values.extend(text.split(',').map(str::trim).filter(|value| !value.is_empty()).map(str::to_string));
+    values.extend(input::values(text).map(str::to_string));
     if values.len() > VALUES_MAX {
         return Err(Problem::parameter(name, format!("must have at most {VALUES_MAX} values")));
     }
     Ok(())
-}
-
-fn boolean(name: &str, text: &str) -> Result<bool> {
-    match text {
-        "true" => Ok(true),
-        "false" => Ok(false),
-        _ => Err(Problem::parameter(name, "must be true or false")),
-    }
 }
 
 #[cfg(test)]

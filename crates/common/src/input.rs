@@ -175,6 +175,20 @@ pub fn query<T: DeserializeOwned>(text: &str) -> Result<T> {
     })
 }
 
+/// The values of an array in a query, which stand with commas between them.
+pub fn values(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',').map(str::trim).filter(|value| !value.is_empty())
+}
+
+/// The value of the query's parameter `name`, which must be `true` or `false`.
+pub fn boolean(name: &str, text: &str) -> Result<bool> {
+    match text {
+        "true" => Ok(true),
+        "false" => Ok(false),
+        _ => Err(Problem::parameter(name, "must be true or false")),
+    }
+}
+
 /// The id in a path such as `/v1/contacts/{id}`.
 #[derive(Debug)]
 pub struct Id(pub String);

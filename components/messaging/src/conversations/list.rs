@@ -3,6 +3,7 @@
 use axum::Json as Answer;
 use axum::extract::RawQuery;
 use common::auth::{Actor, Principal, Role};
+use common::input;
 use common::page::Page;
 use common::routes::Operation;
 use common::{Problem, Result, db};
@@ -116,7 +117,7 @@ fn read(query: &str, caller: &Actor) -> Result<(Filter, Option<u32>, Option<Stri
             }
             "pageToken" => token = given(),
             "status" | "status[]" => {
-                for value in values(&value) {
+                for value in input::values(&value) {
                     filter.status.push(status(value)?);
                 }
                 bounded("status", filter.status.len())?;
@@ -128,10 +129,10 @@ fn read(query: &str, caller: &Actor) -> Result<(Filter, Option<u32>, Option<Stri
                     _ => return Err(Problem::parameter("sort", "must be newest or oldest")),
                 }
             }
-            "interacted" => filter.interacted = boolean("interacted", &value)?,
-            "unread" => filter.unread = boolean("unread", &value)?,
+            "interacted" => filter.interacted = input::boolean("interacted", &value)?,
+            "unread" => filter.unread = input::boolean("unread", &value)?,
             "channel" | "channel[]" => {
-                for value in values(&value) {
+                for value in input::values(&value) {
                     filter.channels.push(channel(value)?);
                 }
                 bounded("channel", filter.channels.len())?;
@@ -150,10 +151,6 @@ fn read(query: &str, caller: &Actor) -> Result<(Filter, Option<u32>, Option<Stri
         }
     }
     Ok((filter, size, token))
-}
-
-fn values(text: &str) -> impl Iterator<Item = &str> {
-    text.split(',').map(str::trim).filter(|value| !value.is_empty())
 }
 
 fn bounded(name: &str, count: usize) -> Result<()> {
@@ -176,14 +173,6 @@ fn channel(text: &str) -> Result<String> {
         return Ok(text.to_string());
     }
     Err(Problem::parameter("channel", format!("must be one of {}", CHANNELS.join(", "))))
-}
-
-fn boolean(name: &str, text: &str) -> Result<bool> {
-    match text {
-        "true" => Ok(true),
-        "false" => Ok(false),
-        _ => Err(Problem::parameter(name, "must be true or false")),
-    }
 }
 
 #[cfg(test)]
