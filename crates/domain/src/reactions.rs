@@ -192,7 +192,7 @@ pub fn react(
 }
 
 /// Emits `message.updated`.
-pub fn tell(db: &Db<'_>, tenant: &str, message: &str) -> Result<()> {
+fn tell(db: &Db<'_>, tenant: &str, message: &str) -> Result<()> {
     match messages::find(db, tenant, None, message) {
         Ok(updated) => {
             events::emit(db, tenant, Timestamp::now(), &[Event::new("message.updated", &updated)?])

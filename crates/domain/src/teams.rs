@@ -128,11 +128,6 @@ pub fn find(db: &Db<'_>, tenant: &str, id: &str) -> Result<Team> {
     db.row(&sql, params![id, tenant])?.ok_or_else(|| Problem::not_found("team", id))
 }
 
-/// Whether the tenant has this team.
-pub fn exists(db: &Db<'_>, tenant: &str, id: &str) -> Result<bool> {
-    Ok(db.touches("SELECT 1 FROM teams WHERE id = ? AND tenant_id = ?", params![id, tenant])?)
-}
-
 fn check_description(violations: &mut Violations, description: &str) {
     let fits = description.chars().count() <= DESCRIPTION_CHARS;
     violations.check(fits, "description", "must be at most 1000 characters");

@@ -192,7 +192,7 @@ fn part_id(provider_id: &str, number: usize) -> String {
 }
 
 /// Whether a message of the inbox has this provider id.
-pub fn is_known(db: &Db<'_>, inbox: &Address, provider_id: &str) -> Result<bool> {
+fn is_known(db: &Db<'_>, inbox: &Address, provider_id: &str) -> Result<bool> {
     Ok(db.touches(
         "SELECT 1 FROM messages WHERE inbox_seq = ? AND channel_message_id = ?",
         params![inbox.seq, provider_id],

@@ -70,21 +70,6 @@ impl Writer {
         }
         Ok(Stored { size: self.size, sha256: self.hasher.finish(), parts: self.parts })
     }
-
-    /// Deletes what was written: the file is not to be.
-    pub async fn discard(self) -> Result<()> {
-        for part in (0..=self.parts).rev() {
-            kv::delete(&key(&self.id, part)).await?;
-        }
-        Ok(())
-    }
-}
-
-/// Writes a file that is in memory anyway.
-pub async fn write_all(id: &str, bytes: &[u8]) -> Result<Stored> {
-    let mut writer = Writer::new(id);
-    writer.write(bytes).await?;
-    writer.finish().await
 }
 
 /// Reads a stored file, or a piece of it, part by part.
@@ -138,20 +123,6 @@ impl Reader {
         self.left.start = self.left.start.saturating_add(u64::try_from(part.len()).unwrap_or(u64::MAX));
         Ok(Some(part))
     }
-}
-
-/// A whole stored file of at most `limit` bytes, for those who cannot take it in pieces.
-pub async fn read_all(media: &Media, limit: usize) -> Result<Vec<u8>> {
-    let mut reader = Reader::new(media);
-    let size = usize::try_from(reader.left()).unwrap_or(usize::MAX);
-    if size > limit {
-        return Err(Problem::internal(format!("{} has {size} bytes, too many for here", media.id)));
-    }
-    let mut all = Vec::with_capacity(size);
-    while let Some(piece) = reader.next().await? {
-        all.extend_from_slice(&piece);
-    }
-    Ok(all)
 }
 
 /// Deletes whatever bytes there are of a file. Parts go from the last to the first: broken off, it can be done
