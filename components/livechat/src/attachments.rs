@@ -7,8 +7,8 @@ use axum::extract::Request;
 use common::form::Form;
 use common::{Problem, Result, db};
 use domain::content::MediaContent;
-use domain::livechat::texts::{self, ECHO_CHARS, MessageRequest, Uploader};
 use domain::livechat::threads;
+use domain::livechat::writing::{self, CONTENT_CHARS, ECHO_CHARS, MessageRequest, Uploader};
 use domain::media::bytes::{Stored, Writer};
 use domain::media::kinds::{self, Type};
 use domain::media::{self, NewMedia, limits, names};
@@ -18,7 +18,7 @@ use multer::Field;
 /// Most files of a message (Chatwoot notes 1.10).
 const FILES_MAX: usize = 15;
 /// Largest text of a form, in bytes: the longest text there is, four bytes a character.
-const TEXT_BYTES: usize = 4 * texts::CONTENT_CHARS;
+const TEXT_BYTES: usize = 4 * CONTENT_CHARS;
 
 /// A file that is stored and not yet in a message.
 #[derive(Debug)]
@@ -39,7 +39,7 @@ pub async fn receive(at: &OfConversation, request: Request) -> Result<(MessageRe
     let uploader = db::read(|db| {
         let (chat, visitor) = who(db, &at.inbox, &at.contact)?;
         let session = threads::find(db, &chat, &visitor, at.conversation)?;
-        texts::uploader(db, &chat, &visitor, &session)
+        writing::uploader(db, &chat, &visitor, &session)
     })
     .await?;
     let (parts, body) = request.into_parts();

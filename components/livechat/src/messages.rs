@@ -8,10 +8,10 @@ use axum::extract::{FromRequest, Request};
 use common::input::{Json, Query};
 use common::routes::{Operation, Routes};
 use common::{Result, db, idempotency};
-use domain::livechat::texts::{
-    self, AnswerRequest, ClientMessage, Files, MessageRequest, MessagesQuery, PAGE,
-};
+use domain::livechat::answers::{self, AnswerRequest};
+use domain::livechat::texts::{self, ClientMessage, Files, MessagesQuery, PAGE};
 use domain::livechat::threads;
+use domain::livechat::writing::{self, ECHO_CHARS, MessageRequest};
 use domain::media::limits;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -82,7 +82,7 @@ async fn create(at: OfConversation, request: Request) -> Result<Answer<ClientMes
         .headers()
         .get(idempotency::HEADER)
         .and_then(|value| value.to_str().ok())
-        .filter(|key| !key.is_empty() && key.len() <= texts::ECHO_CHARS)
+        .filter(|key| !key.is_empty() && key.len() <= ECHO_CHARS)
         .map(str::to_string);
     let links = Files::from_settings().await?;
     let (body, files) = if attachments::is_multipart(&request) {
@@ -95,7 +95,7 @@ async fn create(at: OfConversation, request: Request) -> Result<Answer<ClientMes
         let (chat, visitor) = who(db, &at.inbox, &at.contact)?;
         let session = threads::find(db, &chat, &visitor, at.conversation)?;
         let media = files.iter().map(|file| file.content.clone()).collect();
-        texts::create(db, &chat, &visitor, &session, &body, key.as_deref(), (&links, media))
+        writing::create(db, &chat, &visitor, &session, &body, key.as_deref(), (&links, media))
     })
     .await;
     if !matches!(made, Ok((_, true))) {
@@ -120,7 +120,7 @@ async fn answer(at: OfMessage, Json(body): Json<AnswerRequest>) -> Result<Answer
     db::write(|db| {
         let (chat, visitor) = who(db, &at.inbox, &at.contact)?;
         let session = threads::find(db, &chat, &visitor, at.conversation)?;
-        texts::answer(db, &chat, &session, at.message, &body, &files)
+        answers::answer(db, &chat, &session, at.message, &body, &files)
     })
     .await
     .map(Answer)

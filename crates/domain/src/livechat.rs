@@ -5,7 +5,10 @@
 //! |---|---|
 //! | [`people`] | who writes: creating, proving, changing |
 //! | [`threads`] | conversations: our sessions, at most one open a visitor |
-//! | [`texts`] | messages of both sides |
+//! | [`texts`] | messages of both sides, as the customer reads them |
+//! | [`writing`] | what customers write |
+//! | [`answers`] | their answers to our questions |
+//! | [`feed`] | live updates |
 //!
 //! A **visitor** is Chatwoot's contact inbox: a customer on one inbox, known by a `source_id`, which is all the
 //! credential they have. Behind it is one identity of the channel `text`. Who proves an `identifier` by its HMAC
@@ -13,10 +16,12 @@
 //! themselves, unless the contact was made for them or the proof is theirs. Chatwoot is more trusting: it shows a
 //! contact to whoever gives its email address.
 
+pub mod answers;
 pub mod feed;
 pub mod people;
 pub mod texts;
 pub mod threads;
+pub mod writing;
 
 use crate::inboxes::{Address, CONNECTION, Connection};
 use common::crypto::Signer;
