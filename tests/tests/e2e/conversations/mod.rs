@@ -15,6 +15,15 @@ use tests::{App, Client, Inbox, Tenant, unique, wait_for, whatsapp};
 
 const SOON: Duration = Duration::from_secs(10);
 
+/// Ids of conversations that are none: not begun yet, of nobody, of another kind, nonsense.
+pub fn absent(tenant: &Tenant) -> [String; 4] {
+    let (contact, _) = tenant.contact("Anna");
+    let contact = tenant.key.get(&format!("/v1/contacts/{contact}")).expect(200);
+    let not_begun = text(&contact["identities"][0], "id").replace("idn_", "cnv_");
+    let nobody = "01HV8Y7YF5J4Y7M9M7T3H3X2A1";
+    [not_begun, format!("cnv_{nobody}"), format!("idn_{nobody}"), "x".into()]
+}
+
 /// A customer with a conversation.
 struct Customer {
     phone: String,
