@@ -58,7 +58,8 @@ pub fn routes() -> Routes {
                 .describe(
                     "For the caller alone. Everything that the history shows up to and including `lastMessageId` is \
                      read; naming an older message than before changes nothing. A message that arrives meanwhile stays \
-                     unread. Emits `conversation.updated` when the caller has read further than before.",
+                     unread. Emits `conversation.updated` when the caller has read further than before. On WhatsApp the \
+                     customer sees that a person has read; what software reads, they do not see.",
                 )
                 .path_param("id", "The conversation, `cnv_…`.")
                 .body::<MarkConversationReadRequest>(r#"{"lastMessageId":"msg_01HV8Z2G8Z3H5M9K2S6A1N0P4K"}"#)

@@ -9,6 +9,7 @@ mod deliver_webhook;
 mod fetch_media;
 mod housekeeping;
 mod line;
+mod mark_read;
 mod process_callback;
 mod provider;
 mod provider_reads;

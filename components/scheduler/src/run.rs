@@ -1,6 +1,6 @@
 //! Claiming jobs and handing them to their workers.
 
-use crate::{deliver_webhook, fetch_media, process_callback, send_message, send_reaction};
+use crate::{deliver_webhook, fetch_media, mark_read, process_callback, send_message, send_reaction};
 use common::time::Timestamp;
 use common::{Result, background, db, settings};
 use domain::jobs::{self, Job, Kind};
@@ -168,6 +168,7 @@ async fn work(job: &Job) -> Turn {
         Some(Kind::GiveUpOnOutcome) => send_message::give_up(job).await,
         Some(Kind::ReleaseMessage) => send_message::release(job).await,
         Some(Kind::SendReaction) => send_reaction::run(job).await,
+        Some(Kind::MarkRead) => mark_read::run(job).await,
         Some(Kind::ProcessCallback) => process_callback::run(job).await,
         Some(Kind::FetchMedia) => fetch_media::run(job).await,
         Some(Kind::DeliverWebhook) => deliver_webhook::run(job).await,

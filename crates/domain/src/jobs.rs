@@ -26,6 +26,8 @@ pub enum Kind {
     ReleaseMessage,
     /// Brings our reaction on a message to its provider. Subject: the message.
     SendReaction,
+    /// Tells a customer that their message was read. Subject: the message.
+    MarkRead,
     /// Fetches a file that a customer sent. Subject: the file; payload: its message.
     FetchMedia,
 }
@@ -39,18 +41,20 @@ impl Kind {
             Kind::GiveUpOnOutcome => "give_up_on_outcome",
             Kind::ReleaseMessage => "release_message",
             Kind::SendReaction => "send_reaction",
+            Kind::MarkRead => "mark_read",
             Kind::FetchMedia => "fetch_media",
         }
     }
 
     pub fn parse(text: &str) -> Option<Self> {
-        const ALL: [Kind; 7] = [
+        const ALL: [Kind; 8] = [
             Kind::SendMessage,
             Kind::ProcessCallback,
             Kind::DeliverWebhook,
             Kind::GiveUpOnOutcome,
             Kind::ReleaseMessage,
             Kind::SendReaction,
+            Kind::MarkRead,
             Kind::FetchMedia,
         ];
         ALL.into_iter().find(|kind| kind.as_str() == text)

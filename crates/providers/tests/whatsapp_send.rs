@@ -251,6 +251,20 @@ fn takes_over_the_time_to_wait() {
     assert_eq!(wait("retry-after", "7", maintenance), Some(20), "maintenance takes longer");
 }
 
+#[test]
+fn read_marks_are_the_fixture() {
+    let expected = json("whatsapp/out-read-typing");
+    let id = text(&expected, "/message_id");
+    let request = whatsapp::mark_read(&sender(), &id, true).unwrap();
+    assert_eq!(request.uri().path(), "/v25.0/310987654321001/messages");
+    assert_eq!(support::body(Ok(request)), compact("whatsapp/out-read-typing"));
+    let silent = support::body(whatsapp::mark_read(&sender(), &id, false));
+    assert!(!silent.contains("typing"), "{silent}");
+    let answer = |status, body: &str| whatsapp::read_mark_answer(status, &HeaderMap::new(), body.as_bytes());
+    assert_eq!(answer(200, r#"{"success":true}"#), Ok(()));
+    assert_eq!(answer(400, r#"{"error":{"code":131009}}"#).unwrap_err().class, RetryClass::Never);
+}
+
 fn interactive(choices: Choices) -> Outgoing {
     Outgoing::Interactive(Interactive { header: None, body: "b".into(), footer: None, choices })
 }

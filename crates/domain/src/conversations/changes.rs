@@ -3,9 +3,10 @@
 use super::details::{self, ConversationState};
 use super::identity_id;
 use crate::events::{self, Event};
+use crate::jobs::{self, Kind};
 use crate::users::profile;
 use crate::visibility;
-use common::auth::Principal;
+use common::auth::{Actor, Principal};
 use common::db::{Db, Error as DbError, FromRow, Row};
 use common::time::Timestamp;
 use common::{Problem, Result, params};
@@ -129,7 +130,8 @@ pub fn close(db: &Db<'_>, caller: &Principal, id: &str) -> Result<ConversationSt
 /// Most messages after the one that was read which are looked at for the first arrival among them.
 const LOOK_AHEAD: u32 = 500;
 
-/// Marks everything up to a message as read for the caller. The marker never goes back.
+/// Marks everything up to a message as read for the caller. The marker never goes back. On WhatsApp the customer
+/// sees it when a person was the reader.
 pub fn mark_read(
     db: &Db<'_>,
     caller: &Principal,
@@ -149,8 +151,27 @@ pub fn mark_read(
     )?;
     if moved {
         tell(db, &caller.tenant, "conversation.updated", subject.seq, now)?;
+        if matches!(caller.actor, Actor::User(_)) {
+            tell_customer(db, &caller.tenant, subject.seq, &request.last_message_id, now)?;
+        }
     }
     details::state(db, &caller.tenant, subject.seq, Some(caller.actor.id()))
+}
+
+/// Plans to tell a customer on WhatsApp that the latest of their messages up to this one was read.
+fn tell_customer(db: &Db<'_>, tenant: &str, identity_seq: i64, message: &str, now: Timestamp) -> Result<()> {
+    let latest = db.row::<(String,)>(
+        "SELECT m.id FROM messages m
+          WHERE m.identity_seq = ?1 AND m.tenant_id = ?2 AND m.direction = 'in' AND m.channel_message_id IS NOT NULL
+            AND (m.created_at, m.seq) <= (SELECT n.created_at, n.seq FROM messages n WHERE n.id = ?3)
+            AND (SELECT i.channel FROM identities i WHERE i.seq = m.identity_seq) = 'whatsapp'
+          ORDER BY m.created_at DESC, m.seq DESC LIMIT 1",
+        params![identity_seq, tenant, message],
+    )?;
+    match latest {
+        Some((message,)) => jobs::add(db, tenant, Kind::MarkRead, None, &message, now),
+        None => Ok(()),
+    }
 }
 
 /// How many of the customer's messages, in the order of arrival, are read with this one. People read in the order

@@ -11,6 +11,7 @@
 //! | `callback` | events |
 //! | `content` | what a customer sent |
 //! | `people` | who wrote |
+//! | `read` | marks of reading |
 
 mod account;
 mod body;
@@ -20,6 +21,7 @@ mod errors;
 mod limits;
 mod media;
 mod people;
+mod read;
 mod send;
 
 pub use crate::graph::{Page, Sender};
@@ -31,4 +33,5 @@ pub use errors::OPTED_OUT;
 pub use media::{
     MEDIA_HOSTS, MediaInfo, media_download, media_info, read_media_info, read_upload, upload_media,
 };
+pub use read::{mark_read, read_mark_answer};
 pub use send::{read_answer, send_request};

@@ -1,9 +1,9 @@
 //! `POST /v1/conversations/{id}/read`: markers, also with many at once.
 
 use super::{Customer, SOON, badge};
-use serde_json::json;
+use serde_json::{Value, json};
 use tests::client::text;
-use tests::{App, Receiver, Tenant, unique, whatsapp};
+use tests::{App, Receiver, Tenant, unique, wait_for, whatsapp};
 
 #[test]
 fn reading_goes_forward_only() {
@@ -176,4 +176,39 @@ fn the_furthest_of_many_readers_wins() {
     });
     assert_eq!(customer.details(owner)["unreadCount"], 2);
     assert_eq!(badge(owner).0, 2);
+}
+
+#[test]
+fn a_customer_on_whatsapp_sees_what_a_person_has_read() {
+    let app = App::shared();
+    let tenant = Tenant::new(app);
+    let inbox = tenant.inbox();
+    let customer = Customer::writes(app, &tenant, &inbox, "one");
+    let mut messages = vec![customer.message(&tenant, "one")];
+    for body in ["two", "three"] {
+        messages.push(customer.writes_again(app, &tenant, &inbox, body));
+    }
+    let marked = || -> Vec<String> {
+        let path = format!("/sandbox/controls/whatsapp/calls?path={}", inbox.phone_number_id);
+        let calls = app.client().get(&path).expect(200)["calls"].as_array().unwrap().clone();
+        let bodies =
+            calls.iter().filter_map(|call| serde_json::from_str::<Value>(call["body"].as_str()?).ok());
+        let marks = bodies.filter(|body| body["status"] == "read");
+        marks.map(|body| text(&body, "message_id")).collect()
+    };
+    let provider_id = |message: &str| {
+        let shown = tenant.key.get(&format!("/v1/messages/{message}")).expect(200);
+        text(&shown["message"], "channelMessageId")
+    };
+    customer.reads(&tenant.key, &messages[1]);
+    customer.reads(&tenant.owner.client, &messages[2]);
+    wait_for("the mark", SOON, || (!marked().is_empty()).then_some(()));
+    assert_eq!(marked(), [provider_id(&messages[2])], "what software reads is not told");
+    // Nothing new is read, nothing is told; then an outgoing message is the last one.
+    customer.reads(&tenant.owner.client, &messages[0]);
+    let last = customer.writes_again(app, &tenant, &inbox, "four");
+    let sent = text(&tenant.send_template(&inbox, &customer.phone)["message"], "id");
+    customer.reads(&tenant.owner.client, &sent);
+    wait_for("the second mark", SOON, || (marked().len() == 2).then_some(()));
+    assert!(marked().contains(&provider_id(&last)), "{:?}", marked());
 }
