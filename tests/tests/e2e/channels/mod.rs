@@ -1,6 +1,7 @@
 //! `/channels`: what providers call. Here what is common to them, by the example of WhatsApp; each has a file of
 //! its own for what it tells.
 
+mod gateway;
 mod instagram;
 mod media;
 mod messenger;
