@@ -9,6 +9,7 @@ mod people;
 mod sms;
 mod statuses;
 mod support;
+mod whatsapp_files;
 mod whatsapp_fixtures;
 
 use serde_json::json;
