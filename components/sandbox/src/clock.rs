@@ -55,7 +55,7 @@ const STATEMENTS: &[&str] = &[
     "UPDATE jobs SET due_at = due_at - ?2 WHERE tenant_id = ?1 AND due_at IS NOT NULL AND NOT running",
     "UPDATE jobs SET slot_at = slot_at - ?2, created_at = created_at - ?2 WHERE tenant_id = ?1 AND NOT running",
     "UPDATE inbox_pace SET paused_until = max(paused_until - ?2, 0), slowed_at = max(slowed_at - ?2, 0),
-            probe_at = max(probe_at - ?2, 0), cleared_at = max(cleared_at - ?2, 0)
+            next_slot_us = max(next_slot_us - ?2 * 1000, 0), probe_at = max(probe_at - ?2, 0), cleared_at = max(cleared_at - ?2, 0)
       WHERE inbox_seq IN (SELECT seq FROM inboxes WHERE tenant_id = ?1)",
     "UPDATE messages SET send_at = send_at - ?2
       WHERE tenant_id = ?1 AND status = 0 AND direction = 'out' AND send_at IS NOT NULL",

@@ -18,14 +18,21 @@ pub const PART_BYTES: usize = 1_000_000;
 /// A WhatsApp URL lives this long (channels section 2.6); other providers' attachment URLs live a day.
 pub const WHATSAPP_URL: Duration = Duration::from_secs(5 * 60);
 pub const OTHER_URL: Duration = Duration::from_secs(24 * 60 * 60);
+/// What a Twilio file's URL redirects to.
+pub const TWILIO_URL: Duration = Duration::from_secs(5 * 60);
 /// Files of customers; files that the business uploaded.
 pub const KEEP_INBOUND: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 pub const KEEP_UPLOADED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 pub const DESCRIPTION: &str = "\
 The bytes of a file. A WhatsApp URL needs the same Bearer token as the Graph calls and works for five minutes from the \
-media info (the provider serves it from another host; here it is another path); afterwards it answers 404. Attachment \
-URLs of the other providers need no credential and work for a day.";
+media info (the provider serves it from another host; here it is another path); afterwards it answers 404. What a Twilio \
+`MediaUrl` redirects to works for five minutes and must be asked without a credential: one that comes along is refused \
+with 400, as the provider's storage does. Attachment URLs of the other providers need no credential and work for a day.";
+
+/// What the storage behind Twilio says to a request with a credential.
+const ONE_MECHANISM: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>InvalidArgument</Code>\
+<Message>Only one auth mechanism allowed</Message><ArgumentName>Authorization</ArgumentName></Error>";
 
 /// Where files are served for whoever receives callbacks.
 pub async fn origin_for_receivers() -> Option<String> {
@@ -52,14 +59,22 @@ pub fn url(origin: &str, provider: Provider, url_key: &str) -> String {
 pub async fn store(provider: Provider, account: &str, mime: &str, bytes: &[u8]) -> Result<Media> {
     let now = Timestamp::now();
     let media = Media {
-        id: if provider == Provider::Whatsapp { ids::whatsapp_media() } else { ids::digits() },
+        id: match provider {
+            Provider::Whatsapp => ids::whatsapp_media(),
+            Provider::Twilio => ids::sid("ME"),
+            _ => ids::digits(),
+        },
         account: account.to_string(),
         mime: mime.to_string(),
         size: i64::try_from(bytes.len()).unwrap_or(i64::MAX),
         sha256: hex::encode(crypto::sha256(bytes)),
         expires_at: now.after(KEEP_INBOUND),
         url_key: ids::url_key(),
-        url_expires_at: now.after(if provider == Provider::Whatsapp { WHATSAPP_URL } else { OTHER_URL }),
+        url_expires_at: now.after(match provider {
+            Provider::Whatsapp => WHATSAPP_URL,
+            Provider::Twilio => TWILIO_URL,
+            _ => OTHER_URL,
+        }),
     };
     db::write(|db| {
         for (n, part) in (0_u32..).zip(bytes.chunks(PART_BYTES)) {
@@ -84,6 +99,10 @@ pub async fn serve(
     {
         let error = graph::Error { status: StatusCode::UNAUTHORIZED, ..error };
         return Ok(error.into_response());
+    }
+    if provider == Provider::Twilio && headers.contains_key(header::AUTHORIZATION) {
+        let kind = [(header::CONTENT_TYPE, "application/xml")];
+        return Ok((StatusCode::BAD_REQUEST, kind, ONE_MECHANISM).into_response());
     }
     let now = Timestamp::now();
     match db::read(|db| media::by_url(db, provider, &key, now)).await? {

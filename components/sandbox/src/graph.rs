@@ -1,11 +1,10 @@
 //! Errors in the provider's own shape (channels section 1.2).
 
+use crate::ids;
 use axum::Json;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use common::{Problem, id};
+use common::Problem;
 use http::StatusCode;
 use serde_json::{Value, json};
 
@@ -134,7 +133,7 @@ impl From<Problem> for Error {
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
         let mut error = json!({
-            "message": self.message, "type": "OAuthException", "code": self.code, "fbtrace_id": trace_id(),
+            "message": self.message, "type": "OAuthException", "code": self.code, "fbtrace_id": ids::trace(),
         });
         if let Some(subcode) = self.subcode {
             set(&mut error, "error_subcode", subcode.into());
@@ -150,13 +149,6 @@ fn set(object: &mut Value, name: &str, value: Value) {
     if let Some(members) = object.as_object_mut() {
         members.insert(name.to_string(), value);
     }
-}
-
-/// `A` and 22 URL-safe characters.
-fn trace_id() -> String {
-    let mut random = [0_u8; 16];
-    id::fill_random(&mut random);
-    format!("A{}", URL_SAFE_NO_PAD.encode(random))
 }
 
 /// Paths and methods that the provider does not know.

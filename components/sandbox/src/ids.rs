@@ -1,8 +1,8 @@
 //! Ids in the look of each provider (channels sections 1.6 and 9.1).
 
+use crate::seed;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use common::id;
 
 /// Bytes of a message id before base64: usual, and the longest there are.
 const USUAL_BYTES: usize = 42;
@@ -10,7 +10,7 @@ const LONG_BYTES: usize = 90;
 
 fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0_u8; N];
-    id::fill_random(&mut bytes);
+    seed::fill(&mut bytes);
     bytes
 }
 
@@ -39,7 +39,7 @@ pub fn instagram_mid() -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// Twilio: `SM`, `MM` or `ME` and 32 digits.
+/// Twilio: `SM`, `MM` or, for a file, `ME`, and 32 digits.
 pub fn sid(prefix: &str) -> String {
     format!("{prefix}{}", hex::encode(random::<16>()))
 }
@@ -58,6 +58,11 @@ pub fn digits() -> String {
 /// WhatsApp: a file's id. The look of the first digits tells it from a phone number's.
 pub fn whatsapp_media() -> String {
     format!("7400{}", digits().get(4..).unwrap_or_default())
+}
+
+/// Meta: of a call that was refused.
+pub fn trace() -> String {
+    format!("A{}", URL_SAFE_NO_PAD.encode(random::<16>()))
 }
 
 /// What nobody guesses, for a URL.

@@ -9,7 +9,7 @@ use crate::store::callbacks::Planned;
 use crate::store::people::{self, Known};
 use crate::store::{accounts, media::Media};
 use crate::target::Target;
-use crate::{files, gateway, messenger, samples, target, twilio, whatsapp};
+use crate::{files, gateway, messenger, samples, seed, target, twilio, whatsapp};
 use axum::Json as Answer;
 use axum::extract::Path;
 use base64::Engine as _;
@@ -40,8 +40,9 @@ the provider's own form, signed, before it answers. `provider` is `whatsapp`, `m
 the customer: a phone number, a business-scoped user id (`US.…`, a person without a phone number), a PSID or an IGSID. \
 `userId` and `username` add the ids of a WhatsApp person who has both. The callbacks of Meta channels go to the variable \
 `sandbox_callback_url` and its siblings. For SMS name the receiver: `inboxId` stands for \
-`/channels/twilio/{inboxId}` (the sandbox knows the auth token of an `accountSid` that has called it; else give \
-`authToken`), or give the whole `url`; for the gateway give `url`, or `inboxId` and `secret`.
+`/channels/twilio/{inboxId}` (signed with the auth token of `accountSid`: what it last called with, or what the Twilio \
+paths tell of accounts that did not; else give `authToken`), or give the whole `url`; for the gateway give `url`, or \
+`inboxId` and `secret`. A Twilio file is behind the account's credentials and redirects, as the provider's are.
 
 **What.** Exactly one of `text`, `media`, `location`, `contacts`, `reply`, `reaction`, `edit`, `revoke`, `unsupported`, \
 `order`, `system`, `postback`, `read`, `delivered`, `echo`, `status`, `templateStatus`, `raw`; with messages also \
@@ -92,7 +93,7 @@ pub struct Inbound {
     pub secret: Option<String>,
     /// Twilio: the account, `AC…`.
     pub account_sid: Option<String>,
-    /// Twilio: what signs the callback; the one that the account last called with where absent.
+    /// Twilio: what signs the callback; the account's auth token where absent.
     pub auth_token: Option<String>,
     /// Twilio: the messaging service, `MG…`, that the number belongs to.
     pub messaging_service_sid: Option<String>,
@@ -324,6 +325,8 @@ pub struct Attached {
     pub mime: Option<String>,
     /// Base64.
     pub sha256: Option<String>,
+    /// Where receivers reach the sandbox.
+    pub origin: String,
 }
 
 impl Event {
@@ -364,8 +367,13 @@ pub async fn inbound(Path(provider): Path<String>, Json(body): Json<Inbound>) ->
     play(provider, body).await.map(Answer)
 }
 
-/// Builds, signs and delivers.
+/// Builds, signs and delivers; with the account's randomness.
 pub async fn play(provider: Provider, body: Inbound) -> Result<Played> {
+    let account = body.account.clone();
+    seed::run(provider, Some(&account), played(provider, body)).await?
+}
+
+async fn played(provider: Provider, body: Inbound) -> Result<Played> {
     let times = check(provider, &body)?;
     let target = receiver(provider, &body).await?;
     let events = body.events.clone().unwrap_or_else(|| vec![body.event.clone()]);
@@ -489,12 +497,14 @@ pub async fn receiver(provider: Provider, body: &Inbound) -> Result<Target> {
 async fn attach(provider: Provider, account: &str, media: &MediaEvent) -> Result<Attached> {
     let sample = samples::of(&media.kind);
     let mime = media.mime_type.clone().unwrap_or_else(|| sample.0.to_string());
+    let origin = files::origin_for_receivers().await.unwrap_or_default();
     if media.id.is_some() || media.url.is_some() {
         return Ok(Attached {
             id: media.id.clone(),
             url: media.url.clone(),
             mime: Some(mime),
             sha256: media.sha256.clone(),
+            origin,
         });
     }
     let bytes = match &media.data {
@@ -503,15 +513,15 @@ async fn attach(provider: Provider, account: &str, media: &MediaEvent) -> Result
     };
     let base = mime.split(';').next().unwrap_or_default().trim().to_string();
     let stored: Media = files::store(provider, account, &base, &bytes).await?;
-    let origin = files::origin_for_receivers().await.unwrap_or_default();
     let sha256 = hex::decode(&stored.sha256).map(|hash| STANDARD.encode(hash)).ok();
     let url = files::url(&origin, provider, &stored.url_key);
-    Ok(match provider {
-        Provider::Whatsapp => {
-            Attached { id: Some(stored.id), url: media.with_url.then_some(url), mime: Some(mime), sha256 }
-        }
-        _ => Attached { id: Some(stored.id), url: Some(url), mime: Some(mime), sha256 },
-    })
+    let url = match provider {
+        Provider::Whatsapp => media.with_url.then_some(url),
+        // A resource of the account, below its message.
+        Provider::Twilio => None,
+        _ => Some(url),
+    };
+    Ok(Attached { id: Some(stored.id), url, mime: Some(mime), sha256, origin })
 }
 
 /// What the sandbox notes of the person.

@@ -9,7 +9,8 @@
 //! | [`whatsapp`] and its siblings | the providers' own paths |
 //! | [`inbound`] | playing the customer, one form for all |
 //! | [`control`] | what came in, was sent and called back; modes, faults, any bytes as a callback |
-//! | [`record`] | notes every call to a provider's path, and lets some go wrong |
+//! | [`record`], [`owner`] | notes every call to a provider's path, and lets some go wrong; whose it is |
+//! | [`seed`] | random choices that can be repeated |
 //! | [`clock`] | a tenant's movable clock |
 //! | [`recipients`], [`steps`] | recipients with a behaviour of their own; the states a message passes |
 //! | [`target`], [`delivery`] | where callbacks go; signed, sent, sent again |
@@ -27,11 +28,13 @@ mod ids;
 mod inbound;
 mod json;
 mod messenger;
+mod owner;
 mod paging;
 mod provider;
 mod recipients;
 mod record;
 mod samples;
+mod seed;
 mod steps;
 mod store;
 mod target;
@@ -84,6 +87,7 @@ fn controls(routes: Routes) -> Routes {
                 .describe(files::DESCRIPTION)
                 .path_param("provider", PROVIDER)
                 .path_param("key", "The last part of the URL that the provider gave.")
+                .problem(400, "provider_storage", "Twilio: a credential came along, in the form of the provider's storage.")
                 .problem(401, "provider_token", "WhatsApp: the token is missing or wrong, in the provider's own form.")
                 .problem(404, "route_not_found", "The URL is none, or has expired.")
                 .answers_raw(200, "application/octet-stream", "The bytes, with their own content type.")
@@ -166,12 +170,9 @@ fn controls(routes: Routes) -> Routes {
         .add(
             of_provider(Operation::post("/sandbox/controls/{provider}/reset", "sandboxReset"))
                 .summary("Forget an account, or everything of a provider")
-                .describe(
-                    "Forgets people, windows, sends, waiting callbacks, files and modes of the account; without one, of all \
-                     accounts, and the provider's calls, faults and reviews too. Local only.",
-                )
-                .body::<control::log::Reset>(r#"{"account": "310987654321009"}"#)
-                .answers::<control::log::Reset>(200, "It is forgotten.", r#"{"account": "310987654321009"}"#),
+                .describe(control::log::RESET_DESCRIPTION)
+                .body::<control::log::Reset>(r#"{"account": "310987654321009", "seed": 7}"#)
+                .answers::<control::log::Reset>(200, "It is forgotten.", r#"{"account": "310987654321009", "seed": 7}"#),
             control::log::reset,
         )
         .add(

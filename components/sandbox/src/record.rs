@@ -4,6 +4,7 @@ use crate::graph::Error as Graph;
 use crate::provider::{self, Provider};
 use crate::store::log::{self, Call};
 use crate::twilio::error::Error as Twilio;
+use crate::{owner, seed};
 use axum::body::Body;
 use axum::extract::Request;
 use axum::middleware::Next;
@@ -89,19 +90,31 @@ async fn answered(provider: Provider, request: Request, next: Next) -> Result<Re
         (bytes.clone(), Body::from(bytes))
     };
     let path = parts.uri.path().to_string();
+    let query = parts.uri.query().unwrap_or_default();
+    let accounts = owner::of(provider, &path, query, &parts.headers, &bytes);
+    let account = accounts.first().cloned();
     let mut call = Call {
         at: Timestamp::now(),
         provider: provider.as_str().to_string(),
+        account: account.clone(),
         method: parts.method.to_string(),
         path: noted_path(&path, parts.uri.query()),
         headers: noted_headers(&parts.headers),
         body: bytes.to_vec(),
         status: 0,
     };
-    let fault = take(provider, &path, &bytes).await?;
+    let fault = take(provider, &accounts, &path, &bytes).await?;
     let request = Request::from_parts(parts, body);
+    let response = seed::run(provider, account.as_deref(), respond(provider, fault, request, next)).await?;
+    call.status = response.status().as_u16();
+    db::write(|db| log::add_call(db, &call)).await?;
+    Ok(response)
+}
+
+/// The answer, or what a fault makes of it.
+async fn respond(provider: Provider, fault: Option<Fault>, request: Request, next: Next) -> Response {
     let delay = |fault: &Fault| fault.delay_ms.map_or(SLOW, |millis| Duration::from_millis(millis.into()));
-    let response = match fault {
+    match fault {
         None => next.run(request).await,
         Some(fault) if fault.kind == "slow" => {
             let response = next.run(request).await;
@@ -114,19 +127,16 @@ async fn answered(provider: Provider, request: Request, next: Next) -> Result<Re
             }
             wrong(provider, &fault)
         }
-    };
-    call.status = response.status().as_u16();
-    db::write(|db| log::add_call(db, &call)).await?;
-    Ok(response)
+    }
 }
 
-async fn take(provider: Provider, path: &str, body: &[u8]) -> Result<Option<Fault>> {
+async fn take(provider: Provider, accounts: &[String], path: &str, body: &[u8]) -> Result<Option<Fault>> {
     if !db::read(|db| log::any_fault(db, provider)).await? {
         return Ok(None);
     }
     // A form's plus and percent signs are for the wire only.
     let text = String::from_utf8_lossy(body).replace("%2B", "+");
-    let found = db::write(|db| log::take_fault(db, provider, path, &text)).await?;
+    let found = db::write(|db| log::take_fault(db, provider, accounts, path, &text)).await?;
     Ok(found.and_then(|fault| serde_json::from_str(&fault).ok()))
 }
 

@@ -206,7 +206,11 @@ async fn of_twilio(connection: &Connection, source: &str) -> Result<Download, Tr
     let allowed = [TWILIO_HOST, &sender.base_url];
     let request = twilio::media_download(&sender, source, &allowed)
         .map_err(|_| never("The file is at an address that is not the channel's."))?;
-    follow(request).await
+    match follow(request).await? {
+        // The credentials are wrong, which somebody may put right.
+        download if download.status == 401 => Err(Trouble::Temporary("HTTP 401".into())),
+        download => Ok(download),
+    }
 }
 
 /// Sends a request and goes where the answer sends us, without what the first request proved itself with.

@@ -21,6 +21,7 @@ pub const FILES: &[(&str, &str)] = &[
     ("updates", include_str!("../../../migrations/0009_updates.sql")),
     ("inbound", include_str!("../../../migrations/0010_inbound.sql")),
     ("sandbox_all", include_str!("../../../migrations/0011_sandbox_all.sql")),
+    ("sandbox_seed", include_str!("../../../migrations/0012_sandbox_seed.sql")),
 ];
 
 /// The version that the database is at; fails on an empty one.

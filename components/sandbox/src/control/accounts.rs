@@ -20,7 +20,8 @@ pub const MODES_DESCRIPTION: &str = "\
 Replaces all modes of an account; absent ones are as the provider does it. `account` is the phone number id, Page id, \
 Instagram account id, the SMS sender or service, or the gateway's sender. Besides disorder (`duplicate`, `shuffle`, \
 `merge`, `dropStates`, `callbackBeforeResponse`) there are the providers' own limits in small numbers (`throughput`, \
-`pairLimit`) and shapes (`legacyStatuses`, `watermarkOnly`, `standby`). Local only.";
+`pairLimit`) and shapes (`legacyStatuses`, `watermarkOnly`, `standby`). `authToken` is set for a Twilio account SID. \
+Local only.";
 
 pub const MODES: &str = r#"{"duplicate": true, "shuffle": false, "callbackBeforeResponse": false, "merge": false,
   "dropStates": ["read"], "refuseOutsideWindow": false, "legacyStatuses": false, "watermarkOnly": false, "standby": false}"#;

@@ -3,7 +3,7 @@
 use super::accounts::LimitQuery;
 use crate::provider::Provider;
 use crate::record::{Fault, KINDS};
-use crate::store::log;
+use crate::store::{log, seeds};
 use axum::Json as Answer;
 use axum::extract::Path;
 use common::input::{Json, Query};
@@ -34,17 +34,29 @@ pub const ATTEMPTS: &str = r#"{"attempts": [{
   "headers": {"x-hub-signature-256": "sha256=00"}, "body": "{}", "status": 200
 }]}"#;
 
+pub const RESET_DESCRIPTION: &str = "\
+Forgets what there is of the account: people, windows, sends, waiting callbacks, files, modes, its calls and tries of \
+callbacks, and the faults that name it as `account` or in their `path`; without an account all of that of the whole \
+provider, faults of any account and reviews too.
+
+From then on `seed` is where random choices come from, so that a run can be repeated: after a reset with the same seed, \
+the same requests of the account in the same order get the same ids of messages, files and errors, and the same URLs. \
+Other accounts are not drawn into it; without an account the seed is that of all which have none of their own. Without a \
+seed choices are random again. Nothing else is left to chance: the mode `shuffle` always turns the order round. Local only.";
+
 pub const FAULTS_DESCRIPTION: &str = "\
-Makes calls to come go wrong: the next `times` that match `path` (a part of it) and `recipient` (a part of the body), \
-each where absent any. Faults are used in the order they were given. A connection cannot be closed before an answer from \
+Makes calls to come go wrong: the next `times` of `account` that match `path` (a part of it) and `recipient` (a part of \
+the body), each where absent any. `account` is the number, Page or account of a Meta channel, the sender, service or \
+account SID at Twilio, the sender at the gateway. Faults are used in the order they were given. A connection cannot be closed before an answer from \
 inside a component: `slow` (accepted, and answered when nobody waits any more) and `lateRefusal` stand in for that. \
 Local only.";
 
-pub const FAULT: &str =
-    r#"{"times": 2, "path": "/310987654321009/messages", "fault": {"kind": "throttled", "retryAfter": 1}}"#;
+pub const FAULT: &str = r#"{"times": 2, "account": "310987654321009", "path": "/messages", "fault": {"kind": "throttled", "retryAfter": 1}}"#;
 
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 pub struct CallsQuery {
+    /// Only calls of this number, Page, sender or service.
+    pub account: Option<String>,
     /// A part of the path, such as the account.
     pub path: Option<String>,
     /// Most calls to list: 1 to 1,000, 50 where absent.
@@ -79,7 +91,8 @@ pub async fn calls(Path(provider): Path<String>, Query(query): Query<CallsQuery>
         return Err(Problem::parameter("limit", format!("must be between 1 and {CALLS_MAX}")));
     }
     let path = query.path.unwrap_or_default();
-    let found = db::read(|db| log::calls(db, provider, &path, limit)).await?;
+    let account = query.account.as_deref();
+    let found = db::read(|db| log::calls(db, provider, account, &path, limit)).await?;
     let calls = found
         .into_iter()
         .map(|call| Call {
@@ -143,6 +156,9 @@ pub async fn attempts(
 pub struct Faults {
     /// How many calls: 1 to 1000, 1 where absent.
     pub times: Option<u32>,
+    /// Whose calls; anybody's where absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
     /// A part of the path; any where absent.
     pub path: Option<String>,
     /// A part of the body, such as the recipient; any where absent.
@@ -166,10 +182,12 @@ pub async fn faults(Path(provider): Path<String>, Json(body): Json<Faults>) -> R
     }
     violations.finish()?;
     let fault = crate::store::json(&body.fault)?;
-    db::write(|db| {
-        log::add_fault(db, provider, body.path.as_deref(), body.recipient.as_deref(), times, &fault)
-    })
-    .await?;
+    let which = log::Which {
+        account: body.account.as_deref(),
+        path: body.path.as_deref(),
+        recipient: body.recipient.as_deref(),
+    };
+    db::write(|db| log::add_fault(db, provider, &which, times, &fault)).await?;
     Ok(Answer(body))
 }
 
@@ -179,11 +197,19 @@ pub async fn faults(Path(provider): Path<String>, Json(body): Json<Faults>) -> R
 pub struct Reset {
     /// Only what belongs to this account; everything of the provider where absent.
     pub account: Option<String>,
+    /// Where random choices come from afterwards; the machine where absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seed: Option<i64>,
 }
 
-/// Forgets people, sends, callbacks, files, modes, calls and faults.
+/// Forgets people, sends, callbacks, files, modes, calls and faults; sets the seed.
 pub async fn reset(Path(provider): Path<String>, Json(body): Json<Reset>) -> Result<Answer<Reset>> {
     let provider = Provider::of_path(&provider)?;
-    db::write(|db| log::reset(db, provider, body.account.as_deref())).await?;
+    let account = body.account.as_deref().filter(|account| !account.is_empty());
+    db::write(|db| {
+        log::reset(db, provider, account)?;
+        body.seed.map_or(Ok(()), |seed| seeds::set(db, provider, account, seed))
+    })
+    .await?;
     Ok(Answer(body))
 }

@@ -82,7 +82,7 @@ fn unauthorized() -> Error {
 }
 
 /// The fields, however they came.
-fn fields(body: &[u8], query: &str) -> BTreeMap<String, String> {
+pub fn fields(body: &[u8], query: &str) -> BTreeMap<String, String> {
     let mut fields: BTreeMap<String, String> =
         form_urlencoded::parse(query.as_bytes()).into_owned().collect();
     match serde_json::from_slice::<Value>(body) {

@@ -1,5 +1,6 @@
 //! How the sandbox treats an account: modes, limits, and what it learnt.
 
+use crate::credentials::OPEN;
 use crate::provider::Provider;
 use common::db::Db;
 use common::{Result, params};
@@ -50,6 +51,10 @@ pub struct Settings {
     /// Instagram: the account behind a linked Page, as webhooks show it; set for the Page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub linked_account: Option<String>,
+    /// Twilio: what signs the callbacks of this account SID, and what its calls must bring; absent: what it last
+    /// called with, and before that `sandbox-` with the SID behind it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auth_token: Option<String>,
     /// Generic gateway: how reports and messages are signed; not at all where absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub signature: Option<Signature>,
@@ -89,13 +94,15 @@ pub fn set_settings(db: &Db<'_>, provider: Provider, account: &str, settings: &S
     )?)
 }
 
-/// The auth token that a Twilio account last presented.
-pub fn auth_token(db: &Db<'_>, account_sid: &str) -> Result<Option<String>> {
+/// The auth token of a Twilio account: the mode's, else what it last presented, else one made of its SID. An account
+/// whose calls bring API keys presents none.
+pub fn auth_token(db: &Db<'_>, account_sid: &str) -> Result<String> {
     let found: Option<(Option<String>,)> = db.row(
-        "SELECT auth_token FROM sandbox_accounts WHERE provider = 'twilio' AND account = ?",
+        "SELECT coalesce(settings ->> 'authToken', auth_token) FROM sandbox_accounts
+          WHERE provider = 'twilio' AND account = ?",
         params![account_sid],
     )?;
-    Ok(found.and_then(|(token,)| token))
+    Ok(found.and_then(|(token,)| token).unwrap_or_else(|| format!("{OPEN}{account_sid}")))
 }
 
 /// Notes a Twilio account's auth token.

@@ -11,6 +11,8 @@ use common::{Result, params};
 pub struct Call {
     pub at: Timestamp,
     pub provider: String,
+    /// Whose it is, where that is known.
+    pub account: Option<String>,
     pub method: String,
     pub path: String,
     /// JSON object.
@@ -24,6 +26,7 @@ impl FromRow for Call {
         Ok(Call {
             at: row.take()?,
             provider: row.take()?,
+            account: row.take()?,
             method: row.take()?,
             path: row.take()?,
             headers: row.take()?,
@@ -35,17 +38,33 @@ impl FromRow for Call {
 
 pub fn add_call(db: &Db<'_>, call: &Call) -> Result<()> {
     Ok(db.run(
-        "INSERT INTO sandbox_calls (at, provider, method, path, headers, body, status) VALUES (?, ?, ?, ?, ?, ?, ?)",
-        params![call.at, call.provider, call.method, call.path, call.headers, call.body, call.status],
+        "INSERT INTO sandbox_calls (at, provider, account, method, path, headers, body, status)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        params![
+            call.at,
+            call.provider,
+            call.account,
+            call.method,
+            call.path,
+            call.headers,
+            call.body,
+            call.status
+        ],
     )?)
 }
 
-/// Calls whose path contains a text, newest first.
-pub fn calls(db: &Db<'_>, provider: Provider, path: &str, limit: u32) -> Result<Vec<Call>> {
+/// Calls of an account, or of all, whose path contains a text, newest first.
+pub fn calls(
+    db: &Db<'_>,
+    provider: Provider,
+    account: Option<&str>,
+    path: &str,
+    limit: u32,
+) -> Result<Vec<Call>> {
     Ok(db.rows(
-        "SELECT at, provider, method, path, headers, body, status FROM sandbox_calls
-          WHERE provider = ? AND instr(path, ?) > 0 ORDER BY seq DESC LIMIT ?",
-        params![provider.as_str(), path, limit],
+        "SELECT at, provider, account, method, path, headers, body, status FROM sandbox_calls
+          WHERE provider = ?1 AND instr(path, ?2) > 0 AND (?3 IS NULL OR account = ?3) ORDER BY seq DESC LIMIT ?4",
+        params![provider.as_str(), path, account, limit],
     )?)
 }
 
@@ -106,17 +125,20 @@ pub fn attempts(db: &Db<'_>, provider: Provider, account: &str, limit: u32) -> R
     )?)
 }
 
-pub fn add_fault(
-    db: &Db<'_>,
-    provider: Provider,
-    path: Option<&str>,
-    recipient: Option<&str>,
-    times: u32,
-    fault: &str,
-) -> Result<()> {
+/// Which calls a fault meets; all where everything is absent.
+#[derive(Clone, Copy, Debug)]
+pub struct Which<'a> {
+    pub account: Option<&'a str>,
+    /// A part of the path.
+    pub path: Option<&'a str>,
+    /// A part of the body.
+    pub recipient: Option<&'a str>,
+}
+
+pub fn add_fault(db: &Db<'_>, provider: Provider, which: &Which<'_>, times: u32, fault: &str) -> Result<()> {
     Ok(db.run(
-        "INSERT INTO sandbox_faults (provider, path, recipient, remaining, fault) VALUES (?, ?, ?, ?, ?)",
-        params![provider.as_str(), path, recipient, times, fault],
+        "INSERT INTO sandbox_faults (provider, account, path, recipient, remaining, fault) VALUES (?, ?, ?, ?, ?, ?)",
+        params![provider.as_str(), which.account, which.path, which.recipient, times, fault],
     )?)
 }
 
@@ -125,13 +147,20 @@ pub fn any_fault(db: &Db<'_>, provider: Provider) -> Result<bool> {
     Ok(db.touches("SELECT 1 FROM sandbox_faults WHERE provider = ? LIMIT 1", params![provider.as_str()])?)
 }
 
-/// Takes the oldest fault that a call meets, counting it down: its JSON.
-pub fn take_fault(db: &Db<'_>, provider: Provider, path: &str, body: &str) -> Result<Option<String>> {
+/// Takes the oldest fault that a call of these accounts meets, counting it down: its JSON.
+pub fn take_fault(
+    db: &Db<'_>,
+    provider: Provider,
+    accounts: &[String],
+    path: &str,
+    body: &str,
+) -> Result<Option<String>> {
     let found: Option<(i64, String)> = db.row(
         "SELECT seq, fault FROM sandbox_faults
           WHERE provider = ?1 AND (path IS NULL OR instr(?2, path) > 0)
-            AND (recipient IS NULL OR instr(?3, recipient) > 0) ORDER BY seq LIMIT 1",
-        params![provider.as_str(), path, body],
+            AND (recipient IS NULL OR instr(?3, recipient) > 0)
+            AND (account IS NULL OR account IN (SELECT value FROM json_each(?4))) ORDER BY seq LIMIT 1",
+        params![provider.as_str(), path, body, super::json(&accounts)?],
     )?;
     let Some((seq, fault)) = found else { return Ok(None) };
     db.run("UPDATE sandbox_faults SET remaining = remaining - 1 WHERE seq = ?", params![seq])?;
@@ -149,18 +178,26 @@ pub fn reset(db: &Db<'_>, provider: Provider, account: Option<&str>) -> Result<(
         "sandbox_callbacks",
         "sandbox_attempts",
         "sandbox_media",
+        "sandbox_seeds",
     ] {
         db.run(
             &format!("DELETE FROM {table} WHERE provider = ?1 AND (?2 IS NULL OR account = ?2)"),
             params![provider.as_str(), account],
         )?;
     }
-    if account.is_none() {
-        db.run("DELETE FROM sandbox_calls WHERE provider = ?", params![provider.as_str()])?;
-        db.run("DELETE FROM sandbox_faults WHERE provider = ?", params![provider.as_str()])?;
-        if provider == Provider::Whatsapp {
-            db.run("DELETE FROM sandbox_templates", &[])?;
-        }
+    // Twilio's account is a sender: the calls of an account SID have it in their path.
+    db.run(
+        "DELETE FROM sandbox_calls
+          WHERE provider = ?1 AND (?2 IS NULL OR account = ?2 OR instr(path, '/' || ?2 || '/') > 0)",
+        params![provider.as_str(), account],
+    )?;
+    db.run(
+        "DELETE FROM sandbox_faults
+          WHERE provider = ?1 AND (?2 IS NULL OR account = ?2 OR instr(path, ?2) > 0)",
+        params![provider.as_str(), account],
+    )?;
+    if account.is_none() && provider == Provider::Whatsapp {
+        db.run("DELETE FROM sandbox_templates", &[])?;
     }
     db.run("DELETE FROM sandbox_media_parts WHERE media_id NOT IN (SELECT id FROM sandbox_media)", &[])?;
     Ok(())

@@ -1,10 +1,11 @@
-//! The sandbox's tables (migration 0011). Every function runs inside the caller's transaction.
+//! The sandbox's tables (migrations 0011 and 0012). Every function runs inside the caller's transaction.
 
 pub mod accounts;
 pub mod callbacks;
 pub mod log;
 pub mod media;
 pub mod people;
+pub mod seeds;
 pub mod sends;
 
 use common::{Problem, Result};
@@ -21,6 +22,7 @@ pub fn database() -> rusqlite::Connection {
     for file in [
         include_str!("../../../../migrations/0002_sandbox.sql"),
         include_str!("../../../../migrations/0011_sandbox_all.sql"),
+        include_str!("../../../../migrations/0012_sandbox_seed.sql"),
     ] {
         for statement in common::migrations::statements(file) {
             db.execute_batch(&statement).unwrap();

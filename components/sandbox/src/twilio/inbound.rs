@@ -1,6 +1,7 @@
 //! What people send by SMS (channels section 6.3).
 
 use super::callback::{self, About};
+use super::media;
 use super::resource::API;
 use crate::ids;
 use crate::inbound::{self, Attached, Built, Event, Inbound};
@@ -16,6 +17,9 @@ use common::time::Timestamp;
 use common::{Problem, Result, settings};
 
 pub const KINDS: &[&str] = &["text", "media", "status", "raw"];
+
+/// The account where none is named.
+const ACCOUNT_SID: &str = "AC00000000000000000000000000000001";
 
 const STOP: &[&str] = &["STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "REVOKE", "OPTOUT"];
 const START: &[&str] = &["START", "YES", "UNSTOP"];
@@ -51,10 +55,11 @@ pub async fn receiver(body: &Inbound) -> Result<Target> {
             return Err(Problem::invalid("inboxId", "name the inbox, or the url of its callbacks"));
         }
     };
-    let sid = body.account_sid.clone().unwrap_or_default();
-    let known = db::read(|db| accounts::auth_token(db, &sid)).await?;
-    let missing = || Problem::invalid("authToken", "is needed: no call of this accountSid has shown one yet");
-    let token = body.auth_token.clone().or(known).ok_or_else(missing)?;
+    let sid = body.account_sid.as_deref().unwrap_or(ACCOUNT_SID);
+    let token = match &body.auth_token {
+        Some(token) => token.clone(),
+        None => db::read(|db| accounts::auth_token(db, sid)).await?,
+    };
     Ok(Target {
         provider: Twilio,
         account: body.account.clone(),
@@ -70,7 +75,7 @@ pub fn build(body: &Inbound, events: &[Event], attached: &[Attached]) -> Result<
     };
     let from = e164(&body.from)
         .ok_or_else(|| Problem::invalid("from", "must be a phone number with country code"))?;
-    let sid = body.account_sid.clone().unwrap_or_else(|| "AC00000000000000000000000000000001".into());
+    let sid = body.account_sid.clone().unwrap_or_else(|| ACCOUNT_SID.into());
     let known = inbound::known(&from, body);
     let at = event.timestamp.unwrap_or_else(Timestamp::now);
     let mut built = Built { body: String::new(), received: Vec::new(), ids: Vec::new(), opened_at: Some(at) };
@@ -85,8 +90,8 @@ pub fn build(body: &Inbound, events: &[Event], attached: &[Attached]) -> Result<
         built.body = callback::form(&callback::status(&about, &status.state, status.code, at));
         return Ok((known, built));
     }
-    let media = event.media.is_some();
-    let id = event.id.clone().unwrap_or_else(|| ids::sid(if media { "MM" } else { "SM" }));
+    let has_media = event.media.is_some();
+    let id = event.id.clone().unwrap_or_else(|| ids::sid(if has_media { "MM" } else { "SM" }));
     built.ids.push(id.clone());
     built.received.push(id.clone());
     let caption = event.media.as_ref().and_then(|media| media.caption.clone());
@@ -113,7 +118,7 @@ pub fn build(body: &Inbound, events: &[Event], attached: &[Attached]) -> Result<
         ("To", body.account.clone()),
         ("NumSegments", segments::count(&text).to_string()),
         ("Body", text),
-        ("NumMedia", usize::from(media).to_string()),
+        ("NumMedia", usize::from(has_media).to_string()),
         ("ApiVersion", API.to_string()),
     ]);
     if let Some(service) = &body.messaging_service_sid {
@@ -122,10 +127,11 @@ pub fn build(body: &Inbound, events: &[Event], attached: &[Attached]) -> Result<
     if let Some(keyword) = keyword {
         fields.push(("OptOutType", keyword.to_string()));
     }
-    if media {
+    if has_media {
         let base = file.mime.as_deref().unwrap_or_default().split(';').next().unwrap_or_default().to_string();
         fields.push(("MediaContentType0", base));
-        fields.push(("MediaUrl0", file.url.clone().unwrap_or_default()));
+        let of_sandbox = || media::url(&file.origin, &sid, &id, file.id.as_deref().unwrap_or_default());
+        fields.push(("MediaUrl0", file.url.clone().unwrap_or_else(of_sandbox)));
     }
     let mut fields: Vec<(String, String)> =
         fields.into_iter().map(|(name, value)| (name.to_string(), value)).collect();

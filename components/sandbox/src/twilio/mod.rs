@@ -5,10 +5,12 @@
 //! | [`send`], [`error`] | the Messages resource: rules, answers, errors |
 //! | [`resource`], [`segments`] | a message as the API shows it; its parts |
 //! | [`callback`], [`inbound`] | the forms of status callbacks and of messages |
+//! | [`media`] | the files of messages that came in |
 
 pub mod callback;
 pub mod error;
 pub mod inbound;
+pub mod media;
 pub mod resource;
 pub mod segments;
 pub mod send;
@@ -29,6 +31,7 @@ fn own(operation: Operation) -> Operation {
 /// The provider's own paths.
 pub fn add(routes: Routes) -> Routes {
     const MESSAGES: &str = "/sandbox/twilio/2010-04-01/Accounts/{account_sid}/Messages.json";
+    const MEDIA: &str = "/sandbox/twilio/2010-04-01/Accounts/{account_sid}/Messages/{message}/Media/{media}";
     const MESSAGE: &str = "/sandbox/twilio/2010-04-01/Accounts/{account_sid}/Messages/{message}";
     let one = |operation: Operation| {
         own(operation)
@@ -67,6 +70,17 @@ pub fn add(routes: Routes) -> Routes {
                 .describe("`Status=canceled`; only while it is `scheduled`.")
                 .answers::<Object>(200, "The message.", send::CREATED),
             send::change,
+        )
+        .add(
+            own(Operation::get(MEDIA, "sandboxTwilioMedia"))
+                .path_param("message", "The message's SID.")
+                .example_path("message", "MM00000000000000000000000000000051")
+                .path_param("media", "The file's SID, `ME…`.")
+                .example_path("media", "ME00000000000000000000000000000061")
+                .summary("Find a file of the Twilio sandbox")
+                .describe(media::DESCRIPTION)
+                .answers_empty(307, "To where the bytes are: the header `Location`."),
+            media::redirect,
         )
         .add(
             own(Operation::get("/sandbox/twilio/2010-04-01/Accounts/{account_sid}", "sandboxTwilioAccount"))

@@ -32,9 +32,11 @@ const SOON: Duration = Duration::from_secs(60);
 
 pub const DESCRIPTION: &str = "\
 Twilio's Messages resource, for development: the adapter's base URL is `/sandbox/twilio`. HTTP Basic: the user is the \
-account SID or an API key, the password begins with `sandbox-` (`expired-…` and all others answer 20003). The form is \
-checked as the provider does: `To` in E.164, `From` or `MessagingServiceSid`, `Body` of at most 1600 characters, up to \
-ten `MediaUrl`.
+account SID or an API key, the password begins with `sandbox-` (`expired-…` and all others answer 20003). \
+An account that calls with its SID shows its auth token with that; one that calls with API keys only has the auth token \
+`sandbox-` with its SID behind it (`sandbox-AC…`), or the one that the mode `authToken` of the SID sets, which calls \
+with the SID must then bring. The form is checked as the provider does: `To` in E.164, `From` or \
+`MessagingServiceSid`, `Body` of at most 1600 characters, up to ten `MediaUrl`.
 
 The answer is 201 with `queued`, or with `accepted` and `\"num_segments\": \"0\"` for a service. Then the \
 `StatusCallback` is called, signed with the auth token over its URL as it was given: (`queued` for a service,) `sent`, \
@@ -64,22 +66,23 @@ pub const CREATED: &str = r#"{
 }"#;
 
 /// Checks the caller. The auth token is noted: it signs the account's callbacks.
-async fn authorize(headers: &HeaderMap, sid: &str) -> Result<(), Error> {
+pub(super) async fn authorize(headers: &HeaderMap, sid: &str) -> Result<(), Error> {
     let (user, password) = credentials::basic(headers).ok_or_else(Error::unauthorized)?;
-    if password.starts_with(EXPIRED) || !password.starts_with(OPEN) {
+    let is_open = password.starts_with(OPEN) && !password.starts_with(EXPIRED);
+    if user != sid {
+        // An API key has a secret of its own, and tells nothing of the auth token.
+        return if is_open && user.starts_with("SK") { Ok(()) } else { Err(Error::unauthorized()) };
+    }
+    let (set, known) =
+        db::read(|db| Ok((accounts::settings(db, Twilio, sid)?.auth_token, accounts::auth_token(db, sid)?)))
+            .await?;
+    if !set.as_ref().map_or(is_open, |set| credentials::same(set, &password)) {
         return Err(Error::unauthorized());
     }
-    if user == sid {
-        let known = db::read(|db| accounts::auth_token(db, sid)).await?;
-        if known.as_ref() != Some(&password) {
-            db::write(|db| accounts::set_auth_token(db, sid, &password)).await?;
-        }
-        Ok(())
-    } else if user.starts_with("SK") {
-        Ok(())
-    } else {
-        Err(Error::unauthorized())
+    if known != password {
+        db::write(|db| accounts::set_auth_token(db, sid, &password)).await?;
     }
+    Ok(())
 }
 
 /// A form's fields.
@@ -231,10 +234,10 @@ fn opted_out() -> Error {
     Error::refused(21_610, "Attempt to send to unsubscribed recipient")
 }
 
-/// Where the status goes. Without a known auth token the signature is over an empty one.
+/// Where the status goes.
 async fn receiver(account_sid: &str, account: &str, callback: Option<&str>) -> Result<Option<Target>, Error> {
     let Some(url) = callback else { return Ok(None) };
-    let token = db::read(|db| accounts::auth_token(db, account_sid)).await?.unwrap_or_default();
+    let token = db::read(|db| accounts::auth_token(db, account_sid)).await?;
     Ok(Some(Target {
         provider: Twilio,
         account: account.to_string(),

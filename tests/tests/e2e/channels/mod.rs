@@ -9,6 +9,7 @@ mod people;
 mod sms;
 mod statuses;
 mod support;
+mod twilio_media;
 mod whatsapp_files;
 mod whatsapp_fixtures;
 

@@ -3,6 +3,7 @@
 mod clock;
 mod controls;
 mod messenger;
+mod reset;
 mod sms;
 mod whatsapp_customers;
 mod whatsapp_media;

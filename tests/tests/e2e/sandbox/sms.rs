@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tests::client::text;
-use tests::{Answer, App, Client, Receiver, Reply, unique, wait_for};
+use tests::{Answer, App, Client, Receiver, Reply, Tenant, unique, wait_for};
 
 const SETTLED: Duration = Duration::from_secs(20);
 const SID: &str = "AC00000000000000000000000000000001";
@@ -197,4 +197,54 @@ fn the_generic_gateway_takes_any_encoding_and_reports() {
     assert_eq!(played.expect(200)["deliveries"][0]["status"], 200);
     let last = receiver.deliveries().pop().unwrap();
     assert_eq!((last.event["text"].as_str(), last.event["from"].as_str()), (Some("Yes"), Some(to.as_str())));
+}
+
+#[test]
+fn an_account_that_shows_api_keys_only_signs_with_a_token_that_is_known() {
+    let app = App::shared();
+    let sid = format!("AC{:0>32}", unique::digits());
+    let path = format!("/sandbox/twilio/2010-04-01/Accounts/{sid}/Messages.json");
+    let key = basic(app, "SK00000000000000000000000000000001", "sandbox-secret-of-the-key");
+    let signed_with = |token: &str| {
+        let receiver = Receiver::answering(|_, _| Reply::status(204));
+        let fields = [
+            ("To", &*unique::phone()),
+            ("From", "+12025550100"),
+            ("Body", "Hi"),
+            ("StatusCallback", &receiver.url),
+        ];
+        assert_eq!(post_form(&key, &path, &fields).status, 201);
+        let got = receiver.wait_until("a callback", SETTLED, |_| true);
+        assert_eq!(got.header("x-twilio-signature"), signature(token, &receiver.url, &got.body), "{token}");
+    };
+    signed_with(&format!("sandbox-{sid}"));
+    // The token that the account shows, once it does.
+    assert_eq!(basic(app, &sid, "sandbox-shown").get(&path).status, 200);
+    signed_with("sandbox-shown");
+    // The one that is set, which a call must then bring.
+    let modes = format!("/sandbox/controls/twilio/{sid}/modes");
+    app.client().post(&modes, json!({"authToken": "set-by-the-test"})).expect(200);
+    signed_with("set-by-the-test");
+    assert_eq!(basic(app, &sid, "sandbox-shown").get(&path).status, 401);
+    assert_eq!(basic(app, &sid, "set-by-the-test").get(&path).status, 200);
+}
+
+#[test]
+fn statuses_reach_an_inbox_that_sends_with_an_api_key() {
+    let app = App::shared();
+    let tenant = Tenant::new(app);
+    let (number, sid) = (unique::phone(), format!("AC{:0>32}", unique::digits()));
+    let request = json!({"sms": {
+        "provider": "twilio", "from": [number], "accountSid": sid, "authToken": format!("sandbox-{sid}"),
+        "apiKeySid": "SK00000000000000000000000000000001", "apiKeySecret": "sandbox-secret-of-the-key"}});
+    let made = tenant.key.post("/v1/inboxes", request).expect(200);
+    let request = json!({
+        "inboxId": made["inboxes"][0]["id"], "content": {"type": "text", "text": {"body": "Hello"}},
+        "recipient": {"type": "channel", "channel": "sms", "externalId": unique::phone()},
+    });
+    let sent = text(&tenant.key.post("/v1/messages", request).expect(202)["message"], "id");
+    wait_for("the delivery", SETTLED, || {
+        let message = tenant.key.get(&format!("/v1/messages/{sent}")).expect(200)["message"].clone();
+        (message["deliveryStatus"] == "delivered").then_some(())
+    });
 }
