@@ -7,6 +7,7 @@ mod faults;
 mod fleet;
 mod history;
 mod kinds;
+mod lost_answers;
 mod metadata;
 mod pending;
 mod reactions;
