@@ -16,38 +16,47 @@ use providers::twilio;
 const NO_REPLY: &str = "<Response></Response>";
 
 pub(crate) fn routes(routes: Routes) -> Routes {
+    let message_text = "Set this URL, below the variable `public_url`, as the number's or the messaging service's \
+        callback for messages that come in. Twilio signs with the account's auth token, which the inbox keeps. The \
+        answer is TwiML without a reply. By POST the parameters are a form, by GET they are the query, which the \
+        signature covers as a part of the URL; set at Twilio which of the two it uses.";
+    let status_text = "Every message is sent with this URL as its status callback, with our message id in the query: \
+        `?message=msg_…`. By GET the other parameters follow it there.";
+    let message = |operation: Operation| {
+        signed(operation).describe(message_text).answers_raw(200, "text/xml", "Stored.")
+    };
+    let progress =
+        |operation: Operation| signed(operation).describe(status_text).answers_empty(200, "Stored.");
     routes
         .add(
-            Operation::post("/channels/twilio/{inboxId}", "receiveTwilioMessage")
-                .signed()
-                .body_limit(SMS_BYTES)
-                .summary("Receive a text message from Twilio")
-                .describe(
-                    "Set this URL, below the variable `public_url`, as the number's or the messaging service's \
-                     callback for messages that come in. Twilio signs with the account's auth token, which the inbox \
-                     keeps. The answer is TwiML without a reply.",
-                )
-                .path_param("inboxId", "The SMS inbox.")
-                .header("X-Twilio-Signature", "Base64 of the HMAC-SHA1 of URL and parameters.")
-                .answers_raw(200, "text/xml", "Stored.")
-                .example_elsewhere("the Twilio tests of the channels"),
+            message(Operation::post("/channels/twilio/{inboxId}", "receiveTwilioMessage"))
+                .summary("Receive a text message from Twilio"),
             inbound,
         )
         .add(
-            Operation::post("/channels/twilio/{inboxId}/status", "receiveTwilioStatus")
-                .signed()
-                .body_limit(SMS_BYTES)
-                .summary("Receive a message's status from Twilio")
-                .describe(
-                    "Every message is sent with this URL as its status callback, with our message id in the query: \
-                     `?message=msg_…`.",
-                )
-                .path_param("inboxId", "The SMS inbox.")
-                .header("X-Twilio-Signature", "Base64 of the HMAC-SHA1 of URL and parameters.")
-                .answers_empty(200, "Stored.")
-                .example_elsewhere("the Twilio tests of the channels"),
+            message(Operation::get("/channels/twilio/{inboxId}", "receiveTwilioMessageByGet"))
+                .summary("Receive a text message from Twilio, by GET"),
+            inbound,
+        )
+        .add(
+            progress(Operation::post("/channels/twilio/{inboxId}/status", "receiveTwilioStatus"))
+                .summary("Receive a message's status from Twilio"),
             status,
         )
+        .add(
+            progress(Operation::get("/channels/twilio/{inboxId}/status", "receiveTwilioStatusByGet"))
+                .summary("Receive a message's status from Twilio, by GET"),
+            status,
+        )
+}
+
+fn signed(operation: Operation) -> Operation {
+    operation
+        .signed()
+        .body_limit(SMS_BYTES)
+        .path_param("inboxId", "The SMS inbox.")
+        .header("X-Twilio-Signature", "Base64 of the HMAC-SHA1 of URL and parameters.")
+        .example_elsewhere("the Twilio tests of the channels")
 }
 
 async fn inbound(

@@ -58,6 +58,74 @@ fn what_twilio_did_not_sign_is_refused() {
     assert_eq!(tenant.key.get("/v1/contacts").expect(200)["contacts"], json!([]));
 }
 
+/// Calls a path by GET, with a signature over the URL as Twilio was given it.
+fn twilio_get(app: &App, path: &str, auth_token: &str) -> tests::Answer {
+    let signature = callbacks::twilio_signature(auth_token, &format!("{}{path}", app.public_url), b"");
+    app.client().with("x-twilio-signature", &signature).raw(&Method::GET, path, None, b"").unwrap()
+}
+
+fn with_query(path: &str, fields: &[u8]) -> String {
+    let mark = if path.contains('?') { '&' } else { '?' };
+    format!("{path}{mark}{}", String::from_utf8(fields.to_vec()).unwrap())
+}
+
+#[test]
+fn what_twilio_asks_for_by_get_is_signed_too() {
+    let app = App::shared();
+    let (tenant, inbox) = twilio(app);
+    let body = form("twilio/in-stop", &[]);
+    for bare in
+        [format!("/channels/twilio/{inbox}"), format!("/channels/twilio/{inbox}/status?message=msg_1")]
+    {
+        let path = with_query(&bare, &body);
+        let unsigned = app.client().raw(&Method::GET, &path, None, b"").unwrap();
+        assert_eq!(unsigned.status, 401, "not signed");
+        assert_eq!(twilio_get(app, &path, "another token").status, 401);
+        let good = callbacks::twilio_signature(AUTH_TOKEN, &format!("{}{path}", app.public_url), b"");
+        let signed = app.client().with("x-twilio-signature", &good);
+        for altered in
+            [format!("{path}&More=1"), path.replace("STOP", "START"), path.replace("Body=STOP&", "")]
+        {
+            assert_ne!(altered, path);
+            assert_eq!(signed.raw(&Method::GET, &altered, None, b"").unwrap().status, 401, "{altered}");
+        }
+        // The signature of a form is over its fields, not over a query that holds them.
+        let of_form = callbacks::twilio_signature(AUTH_TOKEN, &format!("{}{bare}", app.public_url), &body);
+        let client = app.client().with("x-twilio-signature", &of_form);
+        assert_eq!(client.raw(&Method::GET, &path, None, b"").unwrap().status, 401, "a form's signature");
+    }
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    assert_eq!(tenant.key.get("/v1/contacts").expect(200)["contacts"], json!([]));
+}
+
+#[test]
+fn twilio_may_bring_texts_and_statuses_by_get() {
+    let app = App::shared();
+    let (tenant, inbox) = twilio(app);
+    let sid = |name: &str| format!("{name}{:0>32}", unique::digits());
+    let words = [("STOP", "Hi & bye é"), ("SM00000000000000000000000000000052", &*sid("SM"))];
+    let path = with_query(&format!("/channels/twilio/{inbox}"), &form("twilio/in-stop", &words));
+    for _ in 0..2 {
+        let answer = twilio_get(app, &path, AUTH_TOKEN);
+        assert_eq!((answer.status, answer.body.as_slice()), (200, b"<Response></Response>".as_slice()));
+        assert!(answer.header("content-type").starts_with("text/xml"), "{answer}");
+    }
+    let all = wait_for_messages(&tenant.key, 1);
+    assert_eq!(all[0]["content"]["text"]["body"], "Hi & bye é");
+
+    let message = send(&tenant, &inbox, "+12025550147");
+    let replaced = [("SM00000000000000000000000000000042", &*sid("SM"))];
+    let status = form("twilio/status-delivered", &replaced);
+    let path = with_query(&format!("/channels/twilio/{inbox}/status?message={message}"), &status);
+    assert_eq!(twilio_get(app, &path, AUTH_TOKEN).status, 200);
+    let delivered =
+        wait_until(&tenant.key, &message, "the delivery", |message| message["deliveryStatus"] == "delivered");
+    assert_eq!(delivered["channelMessageId"], replaced[0].1);
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    let of_customer = |message: &&Value| message["senderType"] == "customer";
+    assert_eq!(wait_for_messages(&tenant.key, 1).iter().filter(of_customer).count(), 1, "once");
+}
+
 #[test]
 fn twilio_brings_texts_and_files_once() {
     let app = App::shared();
