@@ -71,7 +71,7 @@ pub const ACCEPTED: &str =
 const FAILURES: Failures = Failures { undeliverable: (551, ""), opted_out: (10, ""), window: (10, "") };
 
 /// The account of a request: the path's, or the one that a token `sandbox-{account}` names for `me`.
-fn account(path: &str, headers: &HeaderMap, query: &str) -> Result<String, Error> {
+pub fn account(path: &str, headers: &HeaderMap, query: &str) -> Result<String, Error> {
     if path != "me" {
         return Ok(path.to_string());
     }
