@@ -268,7 +268,8 @@ mod tests {
                 "{}",
                 operation.id
             );
-            for answer in &operation.docs.answers {
+            // What is empty or redirects has nothing to show.
+            for answer in operation.docs.answers.iter().filter(|answer| answer.schema.is_some()) {
                 assert!(
                     answer.media_type.is_some()
                         || answer.example.as_ref().is_some_and(|example| example.is_object()),

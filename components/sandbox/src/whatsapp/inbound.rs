@@ -233,6 +233,7 @@ mod tests {
                     url: media.url.clone(),
                     mime: media.mime_type.clone(),
                     sha256: media.sha256.clone(),
+                    ..Attached::default()
                 })
             })
             .map(Option::unwrap_or_default)
