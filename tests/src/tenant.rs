@@ -139,6 +139,25 @@ impl Tenant {
         (text(&made, "id"), phone)
     }
 
+    /// Defines text fields for contacts: their ids.
+    #[track_caller]
+    pub fn fields(&self, names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| self.field(name, "text")).collect()
+    }
+
+    /// Defines a field for contacts: its id.
+    #[track_caller]
+    pub fn field(&self, name: &str, kind: &str) -> String {
+        let request = json!({"name": name, "type": kind});
+        text(&self.key.post("/v1/contacts/custom-fields", request).expect(201), "id")
+    }
+
+    /// A new tag: its id.
+    #[track_caller]
+    pub fn tag(&self, name: &str) -> String {
+        text(&self.key.post("/v1/tags", json!({"name": name})).expect(201), "id")
+    }
+
     /// A new team without agents: its id.
     #[track_caller]
     pub fn team(&self, name: &str) -> String {

@@ -1,6 +1,8 @@
-//! `/v1/contacts`: people and companies that write with a tenant (contract section 7).
+//! `/v1/contacts`: people and companies that write with a tenant, their custom fields and tags (contract section 7).
 
+mod fields;
 mod list;
+mod tags;
 
 use axum::Json as Answer;
 use common::auth::{Principal, Role};
@@ -23,7 +25,8 @@ pub fn routes() -> Routes {
                 .describe(
                     "Creates a contact, optionally with a phone identity and custom field values. All fields are \
                      optional. `phone` becomes a WhatsApp identity; a number that another contact has is refused. \
-                     Emits `contact.created`.",
+                     Custom fields must be defined; they are named by their id or by their name in camelCase, and \
+                     answered by their id. Emits `contact.created`.",
                 )
                 .body::<CreateContactRequest>(
                     r#"{"name":"Anna Kowalska","phone":"+48123456789","customFields":{"lifecycleStage":"lead","preferredStore":"Krakow"}}"#,
@@ -56,13 +59,15 @@ pub fn routes() -> Routes {
                 .problem(404, "contact_not_found", "There is no such contact in this tenant."),
             update,
         )
+        .merge(fields::routes())
+        .merge(tags::routes())
 }
 
 const CONTACT: &str = r#"{
   "id": "con_01HV8Y5R5RFMS0TFK6PKF9H2S8", "tenantId": "tn_01HV8Y1N3QPY9X2HBQ1M9E8D0K", "name": "Anna Kowalska",
   "createdAt": "2026-04-30T09:20:00.000Z", "updatedAt": "2026-04-30T10:10:00.000Z",
   "identities": [{"id": "idn_01HV8Y7YF5J4Y7M9M7T3H3X2A1", "channel": "whatsapp", "metadata": {"phoneNumber": "+48123456789"}}],
-  "tagIds": [], "customFields": {"lifecycleStage": "lead", "preferredStore": "Krakow"}, "archivedAt": null
+  "tagIds": [], "customFields": {"cf_lifecycle_stage": "lead", "cf_preferred_store": "Krakow"}, "archivedAt": null
 }"#;
 
 async fn create(

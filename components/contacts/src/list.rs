@@ -64,7 +64,7 @@ struct Parameters(
     /// Substring of name, `cf_email`, `cf_phone`, an identity's phone number or a tag's name; case does not matter.
     #[param(max_length = 200)]
     Option<String>,
-    /// `customFields[key]=value`, or a JSON object; all must match.
+    /// `customFields[key]=value`, or a JSON object; all must match. A key is a field's id or its name in camelCase.
     #[param(example = json!({"lifecycleStage": "lead"}))]
     Option<std::collections::BTreeMap<String, String>>,
     /// Contacts with any of these tags. Repeat the parameter or separate by commas.

@@ -10,6 +10,7 @@ mod fetch_media;
 mod housekeeping;
 mod line;
 mod mark_read;
+mod long_work;
 mod process_callback;
 mod provider;
 mod provider_reads;

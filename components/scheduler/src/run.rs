@@ -1,9 +1,12 @@
 //! Claiming jobs and handing them to their workers.
 
-use crate::{deliver_webhook, fetch_media, mark_read, process_callback, send_message, send_reaction};
+use crate::{
+    deliver_webhook, fetch_media, long_work, mark_read, process_callback, send_message, send_reaction,
+};
 use common::time::Timestamp;
 use common::{Result, background, db, settings};
 use domain::jobs::{self, Job, Kind};
+use domain::{fields, tags};
 use futures::future::join_all;
 use serde::Serialize;
 use std::cell::Cell;
@@ -171,6 +174,9 @@ async fn work(job: &Job) -> Turn {
         Some(Kind::MarkRead) => mark_read::run(job).await,
         Some(Kind::ProcessCallback) => process_callback::run(job).await,
         Some(Kind::FetchMedia) => fetch_media::run(job).await,
+        Some(Kind::ClearField) => long_work::run(job, |db, job, _| fields::work::clear(db, job)).await,
+        Some(Kind::ConvertField) => long_work::run(job, fields::work::convert).await,
+        Some(Kind::ClearTag) => long_work::run(job, |db, job, _| tags::clear(db, job)).await,
         Some(Kind::DeliverWebhook) => deliver_webhook::run(job).await,
         // A newer version's job, seen during an update: leave it to that version.
         None => again_in(job, Duration::from_secs(60), "the kind is not known to this version").await,

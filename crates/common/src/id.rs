@@ -22,6 +22,8 @@ pub enum Kind {
     Reaction,
     Media,
     Team,
+    Tag,
+    Import,
 }
 
 impl Kind {
@@ -45,6 +47,8 @@ impl Kind {
             Kind::Reaction => "rct_",
             Kind::Media => "mda_",
             Kind::Team => "team_",
+            Kind::Tag => "tag_",
+            Kind::Import => "import_",
         }
     }
 }

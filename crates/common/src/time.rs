@@ -83,6 +83,17 @@ impl utoipa::ToSchema for Timestamp {
     }
 }
 
+/// Whether a text is a day of the calendar as `YYYY-MM-DD`.
+pub fn is_date(text: &str) -> bool {
+    let dashes = text.len() == 10 && text.get(4..5) == Some("-") && text.get(7..8) == Some("-");
+    dashes && text.parse::<jiff::civil::Date>().is_ok()
+}
+
+/// Whether a text is a date with a time of day, with or without an offset (RFC 3339 and its near kin).
+pub fn is_date_time(text: &str) -> bool {
+    Timestamp::parse(text).is_some() || text.parse::<jiff::civil::DateTime>().is_ok()
+}
+
 /// Waits without holding up the other requests of the instance.
 pub async fn sleep(duration: Duration) {
     spin_sdk::time::sleep(duration).await;
@@ -99,5 +110,24 @@ mod tests {
         assert_eq!(Timestamp::parse(&time.rfc3339()), Some(time));
         assert_eq!(Timestamp::parse("yesterday"), None);
         assert_eq!(Timestamp::parse("2026-04-30"), None);
+    }
+
+    #[test]
+    fn knows_the_days_of_the_calendar() {
+        assert!(is_date("2024-02-29") && is_date("0001-01-01"));
+        for wrong in [
+            "2026-02-29",
+            "2026-13-01",
+            "20260101",
+            "2026-1-01",
+            "2026-01-01T",
+            "2026-W01-1",
+            "",
+            "żółć-ćó-ź",
+        ] {
+            assert!(!is_date(wrong), "{wrong}");
+        }
+        assert!(is_date_time("2026-04-30T12:00:00Z") && is_date_time("2026-04-30 12:00:00"));
+        assert!(!is_date_time("2026-04-31T12:00:00Z") && !is_date_time("noon"));
     }
 }

@@ -1,6 +1,7 @@
 //! Contacts and their identities (contract section 7).
 
 use crate::events::{self, Event};
+use crate::fields::values::{self, Fields};
 use crate::phone;
 use common::auth::Principal;
 use common::db::{Db, Error as DbError, FromRow, Row, ToValue, Value};
@@ -17,8 +18,6 @@ use utoipa::ToSchema;
 pub const NAME_CHARS: usize = 200;
 /// Most custom field values in one request.
 pub const FIELDS_MAX: usize = 100;
-/// Longest value of a custom field, in characters.
-pub const FIELD_VALUE_CHARS: usize = 1000;
 
 /// A person or company that writes with the tenant.
 #[derive(Debug, Serialize, ToSchema)]
@@ -36,7 +35,7 @@ pub struct Contact {
     pub identities: Box<RawValue>,
     #[schema(value_type = Vec<String>)]
     pub tag_ids: Box<RawValue>,
-    /// Values of custom fields by their key, such as `lifecycleStage`.
+    /// Values of custom fields by their id, such as `cf_lifecycle_stage`.
     #[schema(value_type = BTreeMap<String, String>)]
     pub custom_fields: Box<RawValue>,
     /// `null` while the contact is active.
@@ -76,7 +75,7 @@ pub struct CreateContactRequest {
     /// E.164 with `+`; becomes a WhatsApp identity.
     #[schema(example = "+48123456789")]
     pub phone: Option<String>,
-    /// Values of custom fields, at most 100.
+    /// Values of custom fields, at most 100, by the field's id or by its name in camelCase.
     #[serde(default)]
     pub custom_fields: BTreeMap<String, String>,
 }
@@ -139,8 +138,8 @@ pub fn find(db: &Db<'_>, tenant: &str, id: &str) -> Result<Contact> {
 }
 
 impl CreateContactRequest {
-    /// Checks every field; answers the digits of the phone number.
-    pub fn validate(&self) -> Result<Option<String>> {
+    /// Checks every field; answers the digits of the phone number, and the values of custom fields by id.
+    fn validate(&self, fields: &Fields) -> Result<(Option<String>, BTreeMap<String, String>)> {
         let mut violations = Violations::new();
         if let Some(name) = &self.name {
             violations.text("name", name, NAME_CHARS);
@@ -149,33 +148,20 @@ impl CreateContactRequest {
         if digits == Some(None) {
             violations.add("phone", "must be a phone number in E.164, such as +48123456789");
         }
+        let mut checked = BTreeMap::new();
         if self.custom_fields.len() > FIELDS_MAX {
             violations.add("customFields", format!("must have at most {FIELDS_MAX} fields"));
-        }
-        for (key, value) in self.custom_fields.iter().take(FIELDS_MAX) {
-            let field = format!("customFields.{key}");
-            if !is_field_key(key) {
-                violations
-                    .add(&field, "must be a field key: a letter, then letters, digits or _, at most 64");
-            }
-            if value.chars().count() > FIELD_VALUE_CHARS {
-                violations.add(&field, format!("must be at most {FIELD_VALUE_CHARS} characters"));
-            }
+        } else {
+            checked = fields.check(&self.custom_fields, &mut violations);
         }
         violations.finish()?;
-        Ok(digits.flatten())
+        Ok((digits.flatten(), checked))
     }
-}
-
-fn is_field_key(key: &str) -> bool {
-    key.len() <= 64
-        && key.starts_with(|c: char| c.is_ascii_alphabetic())
-        && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }
 
 /// Creates a contact and tells the webhook. A phone number that another contact has is a 409.
 pub fn create(db: &Db<'_>, caller: &Principal, request: &CreateContactRequest) -> Result<Contact> {
-    let digits = request.validate()?;
+    let (digits, fields) = request.validate(&Fields::named(db, &caller.tenant, &request.custom_fields)?)?;
     let now = Timestamp::now();
     let seq = insert(db, &caller.tenant, request.name.as_deref(), now)?;
     if let Some(digits) = digits {
@@ -201,12 +187,6 @@ pub fn create(db: &Db<'_>, caller: &Principal, request: &CreateContactRequest) -
             other => other.into(),
         })?;
     }
-    let fields: BTreeMap<&str, &str> = request
-        .custom_fields
-        .iter()
-        .filter(|(_, v)| !v.is_empty())
-        .map(|(k, v)| (k.as_str(), v.as_str()))
-        .collect();
     if !fields.is_empty() {
         let json = serde_json::to_string(&fields).map_err(|error| Problem::internal(error.to_string()))?;
         db.run(
@@ -253,6 +233,14 @@ pub(crate) fn by_seq(db: &Db<'_>, tenant: &str, seq: i64) -> Result<Contact> {
         .ok_or_else(|| Problem::internal("a contact vanished in its transaction"))
 }
 
+/// Some contacts, in no order.
+pub(crate) fn by_seqs(db: &Db<'_>, tenant: &str, seqs: &[i64]) -> Result<Vec<Contact>> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM contacts c WHERE c.tenant_id = ? AND c.seq IN (SELECT value FROM json_each(?))"
+    );
+    Ok(db.rows(&sql, params![tenant, serde_json::to_string(seqs).unwrap_or_default()])?)
+}
+
 #[derive(Serialize)]
 struct ContactData<'a> {
     contact: &'a Contact,
@@ -264,6 +252,20 @@ pub(crate) fn created_event(contact: &Contact) -> Result<Event> {
 
 pub(crate) fn updated_event(contact: &Contact) -> Result<Event> {
     Event::new("contact.updated", &ContactData { contact })
+}
+
+/// Notes that contacts were changed beyond their own row, and tells the webhook.
+pub(crate) fn changed(db: &Db<'_>, tenant: &str, seqs: &[i64]) -> Result<()> {
+    let now = Timestamp::now();
+    db.run(
+        "UPDATE contacts SET updated_at = ? WHERE tenant_id = ? AND seq IN (SELECT value FROM json_each(?))",
+        params![now, tenant, serde_json::to_string(seqs).unwrap_or_default()],
+    )?;
+    if !events::are_wanted(db, tenant, &["contact.updated"])? {
+        return Ok(());
+    }
+    let told: Vec<Event> = by_seqs(db, tenant, seqs)?.iter().map(updated_event).collect::<Result<_>>()?;
+    events::emit(db, tenant, now, &told)
 }
 
 /// Changes the fields that are present and tells the webhook, unless nothing changes.
@@ -368,7 +370,7 @@ pub fn list(
         let like = format!("%{}%", search.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_"));
         and(SEARCH, &[&like, &like, &like, &like]);
     }
-    for (key, value) in &filter.custom_fields {
+    for (key, value) in &values::filter(db, tenant, &filter.custom_fields)? {
         and(
             "EXISTS (SELECT 1 FROM contact_fields f WHERE f.contact_seq = c.seq AND f.field_id = ? AND f.value = ?)",
             &[key, value],
@@ -405,7 +407,7 @@ pub fn list(
 /// Name, e-mail and phone fields, address of an identity, name of a tag (contract section 7).
 const SEARCH: &str = "(c.name LIKE ? ESCAPE '\\'
     OR EXISTS (SELECT 1 FROM contact_fields f WHERE f.contact_seq = c.seq
-                AND f.field_id IN ('cf_email', 'cf_phone', 'email', 'phone') AND f.value LIKE ? ESCAPE '\\')
+                AND f.field_id IN ('cf_email', 'cf_phone') AND f.value LIKE ? ESCAPE '\\')
     OR EXISTS (SELECT 1 FROM identities i WHERE i.contact_seq = c.seq AND '+' || i.address LIKE ? ESCAPE '\\')
     OR EXISTS (SELECT 1 FROM contact_tags ct JOIN tags t ON t.id = ct.tag_id
                 WHERE ct.contact_seq = c.seq AND t.name LIKE ? ESCAPE '\\'))";

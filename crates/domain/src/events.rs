@@ -51,6 +51,16 @@ struct Row<'a> {
     payload: String,
 }
 
+/// Whether the tenant's webhook is enabled and asks for any of these types: before many events are made.
+pub fn are_wanted(db: &Db<'_>, tenant: &str, kinds: &[&str]) -> Result<bool> {
+    let kinds = serde_json::to_string(kinds).unwrap_or_default();
+    Ok(db.touches(
+        "SELECT 1 FROM webhooks w WHERE w.tenant_id = ? AND w.enabled = 1 AND EXISTS (
+           SELECT 1 FROM json_each(w.event_types) t WHERE t.value IN (SELECT value FROM json_each(?)))",
+        params![tenant, kinds],
+    )?)
+}
+
 /// Hands events to the tenant's webhook, if it is enabled and asks for their types: one statement.
 pub fn emit(db: &Db<'_>, tenant: &str, now: Timestamp, events: &[Event]) -> Result<()> {
     let ids: Vec<String> = events.iter().map(|_| id::new(id::Kind::Event)).collect();

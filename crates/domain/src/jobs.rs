@@ -30,6 +30,12 @@ pub enum Kind {
     MarkRead,
     /// Fetches a file that a customer sent. Subject: the file; payload: its message.
     FetchMedia,
+    /// Deletes the values of a custom field, then its definition. Subject: its `seq`.
+    ClearField,
+    /// Writes the values of a custom field as its new type does. Subject: its `seq`; payload: the last one written.
+    ConvertField,
+    /// Takes a deleted tag off its contacts. Subject: the tag.
+    ClearTag,
 }
 
 impl Kind {
@@ -43,11 +49,14 @@ impl Kind {
             Kind::SendReaction => "send_reaction",
             Kind::MarkRead => "mark_read",
             Kind::FetchMedia => "fetch_media",
+            Kind::ClearField => "clear_field",
+            Kind::ConvertField => "convert_field",
+            Kind::ClearTag => "clear_tag",
         }
     }
 
     pub fn parse(text: &str) -> Option<Self> {
-        const ALL: [Kind; 8] = [
+        const ALL: [Kind; 11] = [
             Kind::SendMessage,
             Kind::ProcessCallback,
             Kind::DeliverWebhook,
@@ -56,6 +65,9 @@ impl Kind {
             Kind::SendReaction,
             Kind::MarkRead,
             Kind::FetchMedia,
+            Kind::ClearField,
+            Kind::ConvertField,
+            Kind::ClearTag,
         ];
         ALL.into_iter().find(|kind| kind.as_str() == text)
     }
@@ -108,6 +120,15 @@ impl Job {
     pub fn number(&self) -> i64 {
         self.failures.saturating_add(1)
     }
+}
+
+/// What a step of a long job leaves: each is a transaction that also notes how far the job is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Step {
+    /// There is more to do; with what the next step must know.
+    More(Option<String>),
+    /// It was the last.
+    Done,
 }
 
 /// Adds a job. In a lane it waits for those before it.

@@ -21,6 +21,10 @@ pub struct World {
     pub service_account: String,
     /// A key of it.
     pub api_key: String,
+    /// A custom field of contacts whose id no other world has, and one of properties.
+    pub fields: [String; 2],
+    /// A tag that no contact has.
+    pub tag: String,
     /// A plain member; made with the first use.
     member: OnceLock<tests::Person>,
 }
@@ -30,12 +34,19 @@ impl World {
         let tenant = Tenant::new(app);
         let inbox = tenant.inbox();
         let (contact, phone) = tenant.contact("Anna Kowalska");
+        // Those that the examples name, then those for paths.
+        tenant.fields(&["Lifecycle stage", "Preferred store"]);
+        let field = json!({"name": unique::word(), "type": "text"});
+        let fields = ["contacts", "properties"].map(|of| {
+            text(&tenant.key.post(&format!("/v1/{of}/custom-fields"), field.clone()).expect(201), "id")
+        });
         let sent = tenant.send_template(&inbox, &phone);
         let service =
             tenant.owner.client.post("/v1/service-accounts", json!({"name": "of the world"})).expect(200);
         let service_account = text(&service, "id");
         let team = tenant.team("of the world");
         tenant.join(&team, &tenant.owner);
+        let tag = tenant.tag("of the world");
         let (api_key, _) = tenant.key_of(&service_account, json!({"name": "of the world"}));
         World {
             conversation: text(&sent["conversation"], "id"),
@@ -49,6 +60,8 @@ impl World {
             phone,
             service_account,
             api_key,
+            fields,
+            tag,
             member: OnceLock::new(),
         }
     }
@@ -97,6 +110,7 @@ impl World {
             Some("cnv") => &self.conversation,
             Some("msg") => &self.message,
             Some("ses") => &self.session,
+            Some("tag") => &self.tag,
             Some("team") => &self.team,
             Some("svc") => &self.service_account,
             Some("key") => &self.api_key,

@@ -8,7 +8,8 @@ use tests::{App, Receiver, Tenant, unique};
 #[test]
 fn a_contact_is_made_and_read_back() {
     let tenant = Tenant::new(App::shared());
-    let fields = json!({"lifecycleStage": "lead", "preferredStore": "Krakow"});
+    tenant.fields(&["Lifecycle stage", "Preferred store"]);
+    let fields = json!({"lifecycleStage": "lead", "cf_preferred_store": "Krakow"});
     let request = json!({"name": "Anna Kowalska", "phone": "+48 123 456 789", "customFields": fields});
     let made = tenant.key.post("/v1/contacts", request).expect(201);
     insta::assert_json_snapshot!(made, {
@@ -19,8 +20,8 @@ fn a_contact_is_made_and_read_back() {
       "archivedAt": null,
       "createdAt": "[time]",
       "customFields": {
-        "lifecycleStage": "lead",
-        "preferredStore": "Krakow"
+        "cf_lifecycle_stage": "lead",
+        "cf_preferred_store": "Krakow"
       },
       "id": "[id]",
       "identities": [

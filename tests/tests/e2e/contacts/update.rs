@@ -8,6 +8,7 @@ use tests::{App, Receiver, Tenant};
 #[test]
 fn what_is_present_changes_and_the_rest_stays() {
     let tenant = Tenant::new(App::shared());
+    tenant.fields(&["Stage"]);
     let fields = json!({"stage": "lead"});
     let request = json!({"name": "Anna", "phone": "+48123456789", "customFields": fields});
     let made = tenant.key.post("/v1/contacts", request).expect(201);
