@@ -7,6 +7,7 @@
 //! | [`callbacks`] | what providers send, byte for byte, and their signatures |
 //! | [`client`] | requests and readable assertions on answers |
 //! | [`document`] | every answer is checked against `openapi.json` |
+//! | [`imports`] | CSV files of contacts |
 //! | [`media`] | files as forms |
 //! | [`tenant`] | a tenant with people, keys and inboxes |
 //! | [`receiver`] | a webhook receiver |
@@ -29,6 +30,7 @@ pub mod app;
 pub mod callbacks;
 pub mod client;
 pub mod document;
+pub mod imports;
 pub mod media;
 pub mod process;
 pub mod provider;

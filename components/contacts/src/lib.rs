@@ -1,6 +1,7 @@
-//! `/v1/contacts`: people and companies that write with a tenant, their custom fields and tags (contract section 7).
+//! `/v1/contacts`: people and companies that write with a tenant, their custom fields, tags and imports (contract section 7).
 
 mod fields;
+mod imports;
 mod list;
 mod tags;
 
@@ -61,6 +62,7 @@ pub fn routes() -> Routes {
         )
         .merge(fields::routes())
         .merge(tags::routes())
+        .merge(imports::routes())
 }
 
 const CONTACT: &str = r#"{

@@ -4,7 +4,7 @@
 use common::outbound::{self, Deadlines};
 use common::time::Timestamp;
 use common::{Result, db, idempotency, settings};
-use domain::{callbacks, media, streams, updates, webhooks};
+use domain::{callbacks, imports, media, streams, updates, webhooks};
 use std::cell::Cell;
 use std::time::Duration;
 
@@ -20,6 +20,8 @@ const FEED_PIECES: u32 = 10;
 const CALLBACKS_KEEP: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// How long an upload may take before it counts as broken off.
 const UPLOADS_KEEP: Duration = Duration::from_secs(60 * 60);
+/// How long an import and its errors can be looked at after its end.
+const IMPORTS_KEEP: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// Deleted files whose bytes are deleted at a time: each is up to 69 deletions in the store.
 const SWEEP: u32 = 50;
 const SANDBOX_TICK: &str = "http://sandbox.spin.internal/sandbox/tick";
@@ -58,6 +60,9 @@ async fn clean(now: Timestamp) -> Result<usize> {
     let callbacks = db::write(|db| callbacks::forget(db, now.before(CALLBACKS_KEEP), BATCH)).await?;
     let attempts = db::write(|db| webhooks::forget(db, now.before(webhooks::ATTEMPTS_KEEP), BATCH)).await?;
     let uploads = db::write(|db| media::forget_unfinished(db, now.before(UPLOADS_KEEP), BATCH)).await?;
+    let imports =
+        db::write(|db| imports::forget(db, now.before(UPLOADS_KEEP), now.before(IMPORTS_KEEP), BATCH))
+            .await?;
     let files = media::sweep(SWEEP).await?;
     let mut feed = db::write(|db| streams::forget(db, now, BATCH)).await?;
     for _ in 0..FEED_PIECES {
@@ -67,7 +72,7 @@ async fn clean(now: Timestamp) -> Result<usize> {
             break;
         }
     }
-    Ok([callbacks, attempts, uploads, files, feed].into_iter().fold(keys, usize::saturating_add))
+    Ok([callbacks, attempts, uploads, imports, files, feed].into_iter().fold(keys, usize::saturating_add))
 }
 
 async fn tick_sandbox() -> Result<(), String> {

@@ -23,6 +23,7 @@ pub const FILES: &[(&str, &str)] = &[
     ("sandbox_all", include_str!("../../../migrations/0011_sandbox_all.sql")),
     ("sandbox_seed", include_str!("../../../migrations/0012_sandbox_seed.sql")),
     ("fields_and_tags", include_str!("../../../migrations/0012_fields_and_tags.sql")),
+    ("imports", include_str!("../../../migrations/0015_imports.sql")),
 ];
 
 /// The version that the database is at; fails on an empty one.

@@ -36,6 +36,8 @@ pub enum Kind {
     ConvertField,
     /// Takes a deleted tag off its contacts. Subject: the tag.
     ClearTag,
+    /// Works off an import of contacts. Subject: the import.
+    ImportContacts,
 }
 
 impl Kind {
@@ -52,11 +54,12 @@ impl Kind {
             Kind::ClearField => "clear_field",
             Kind::ConvertField => "convert_field",
             Kind::ClearTag => "clear_tag",
+            Kind::ImportContacts => "import_contacts",
         }
     }
 
     pub fn parse(text: &str) -> Option<Self> {
-        const ALL: [Kind; 11] = [
+        const ALL: [Kind; 12] = [
             Kind::SendMessage,
             Kind::ProcessCallback,
             Kind::DeliverWebhook,
@@ -68,6 +71,7 @@ impl Kind {
             Kind::ClearField,
             Kind::ConvertField,
             Kind::ClearTag,
+            Kind::ImportContacts,
         ];
         ALL.into_iter().find(|kind| kind.as_str() == text)
     }

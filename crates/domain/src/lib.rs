@@ -12,6 +12,7 @@ pub mod conversations;
 pub mod delivery;
 pub mod events;
 pub mod fields;
+pub mod imports;
 pub mod inbound;
 pub mod inboxes;
 pub mod jobs;

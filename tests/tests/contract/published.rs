@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 /// Operations under `/v1` that the contract does not have, and why we do.
 const ADDITIONS: &[(&str, &str)] = &[
     ("updateContactTagsInBulk", "who tags a thousand contacts should not need a thousand requests"),
+    ("downloadImportErrors", "a status shows the first errors only, and who mends a file needs all of them"),
     ("updateMessage", "a scheduled message must be open to changes until it goes out"),
     ("cancelMessage", "who schedules a message must be able to take it back"),
     ("listMessages", "integrators know a message by their own reference, which they gave along as metadata"),

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use std::sync::OnceLock;
 use tests::client::text;
-use tests::{App, Inbox, Tenant, media, unique, wait_for, whatsapp};
+use tests::{App, Inbox, Tenant, imports, media, unique, wait_for, whatsapp};
 
 pub struct World {
     pub tenant: Tenant,
@@ -25,6 +25,8 @@ pub struct World {
     pub fields: [String; 2],
     /// A tag that no contact has.
     pub tag: String,
+    /// An import of contacts.
+    pub import: String,
     /// A plain member; made with the first use.
     member: OnceLock<tests::Person>,
 }
@@ -46,6 +48,7 @@ impl World {
         let service_account = text(&service, "id");
         let team = tenant.team("of the world");
         tenant.join(&team, &tenant.owner);
+        let import = imports::send(&tenant.key, b"name\n");
         let tag = tenant.tag("of the world");
         let (api_key, _) = tenant.key_of(&service_account, json!({"name": "of the world"}));
         World {
@@ -62,6 +65,7 @@ impl World {
             api_key,
             fields,
             tag,
+            import,
             member: OnceLock::new(),
         }
     }

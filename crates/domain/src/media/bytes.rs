@@ -88,7 +88,12 @@ impl Reader {
 
     /// The bytes of a range that lies within the file.
     pub fn range(media: &Media, range: Range<u64>) -> Self {
-        Reader { id: media.id.clone(), left: range }
+        Reader::of(&media.id, range)
+    }
+
+    /// The bytes of a range of what was written under an id.
+    pub fn of(id: &str, range: Range<u64>) -> Self {
+        Reader { id: id.to_string(), left: range }
     }
 
     /// How many bytes are to come.

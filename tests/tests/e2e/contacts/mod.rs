@@ -2,6 +2,9 @@
 
 mod create;
 mod fields;
+mod import_formats;
+mod imports;
+mod imports_at_size;
 mod list;
 mod tags;
 mod tags_in_bulk;
