@@ -16,7 +16,9 @@ use domain::imports::encoding::{Encoding, Sniffer};
 use domain::imports::{self, ContactImport, ContactImportError, ContactImportStatus};
 use domain::media;
 use domain::media::bytes::Writer;
+use futures::StreamExt;
 use http::{HeaderValue, StatusCode, header};
+use std::future::ready;
 
 /// The form field of the file.
 const FIELD: &str = "file";
@@ -226,16 +228,13 @@ async fn status(caller: Principal, Id(id): Id) -> Result<Answer<ContactImportSta
 /// `GET /v1/contacts/imports/{id}/errors.csv`: page by page, however many there are.
 async fn errors(caller: Principal, Id(id): Id) -> Result<Response> {
     let import = db::read(|db| imports::find(db, &caller.tenant, &id)).await?;
-    let pages = futures::stream::try_unfold(Some((0_i64, -2_i64)), move |after| async move {
-        let Some(after) = after else { return Ok::<_, Problem>(None) };
-        if after == (0, -2) {
-            return Ok(Some((Bytes::from_static(b"row,column,message\r\n"), Some((0, -1)))));
-        }
+    let head = ready(Ok::<_, Problem>(Bytes::from_static(b"row,column,message\r\n")));
+    let pages = futures::stream::try_unfold((0, -1), move |after| async move {
         let page = db::read(|db| imports::errors(db, import.seq, after, ERRORS_PAGE)).await?;
         let lines: String = page.iter().map(line).collect();
-        Ok(page.last().map(|last| (Bytes::from(lines), Some(last.place))))
+        Ok(page.last().map(|last| (Bytes::from(lines), last.place)))
     });
-    let mut response = Body::from_stream(pages).into_response();
+    let mut response = Body::from_stream(futures::stream::once(head).chain(pages)).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8"));
     let name = HeaderValue::from_static("attachment; filename=\"import-errors.csv\"");

@@ -242,7 +242,7 @@ fn note(db: &Db<'_>, seq: i64, errors: &[RowError]) -> Result<()> {
         .map(|(number, error)| json!([error.row, number, error.column, error.message]))
         .collect();
     Ok(db.run(
-        "INSERT OR REPLACE INTO contact_import_errors (import_seq, row, number, column_name, message)
+        "INSERT INTO contact_import_errors (import_seq, row, number, column_name, message)
          SELECT ?1, d.value ->> 0, d.value ->> 1, d.value ->> 2, d.value ->> 3 FROM json_each(?2) d",
         params![seq, serde_json::to_string(&rows).unwrap_or_default()],
     )?)
@@ -250,8 +250,11 @@ fn note(db: &Db<'_>, seq: i64, errors: &[RowError]) -> Result<()> {
 
 /// Ends an import that cannot be read.
 pub fn fail(db: &Db<'_>, import: &Import, message: &str) -> Result<()> {
-    let whole = RowError::new(0, None, message);
-    note(db, import.seq, &[whole])?;
+    db.run(
+        "INSERT INTO contact_import_errors (import_seq, row, number, message)
+         SELECT ?1, 0, coalesce(max(number) + 1, 0), ?2 FROM contact_import_errors WHERE import_seq = ?1 AND row = 0",
+        params![import.seq, message],
+    )?;
     end(db, import, "failed")
 }
 
