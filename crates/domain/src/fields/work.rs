@@ -186,15 +186,16 @@ pub fn convert(db: &Db<'_>, job: &Job, last: Option<&str>) -> Result<Step> {
     };
     let days: Vec<_> = found.iter().map(|(contact, value)| json!([contact, dates::day(value)])).collect();
     let days = serde_json::to_string(&days).unwrap_or_default();
+    // The `+` keeps SQLite from looking at all values of the field.
     db.run(
         "UPDATE contact_fields SET value = d.value ->> 1 FROM json_each(?1) d
           WHERE contact_fields.contact_seq = d.value ->> 0 AND contact_fields.field_id = ?2
-            AND contact_fields.tenant_id = ?3 AND d.value ->> 1 IS NOT NULL",
+            AND +contact_fields.tenant_id = ?3 AND d.value ->> 1 IS NOT NULL",
         params![days, id, job.tenant],
     )?;
     // What is no date can only be a deleted contact's: it stood in nobody's way.
     db.run(
-        "DELETE FROM contact_fields WHERE tenant_id = ?2 AND (contact_seq, field_id) IN (
+        "DELETE FROM contact_fields WHERE +tenant_id = ?2 AND (contact_seq, field_id) IN (
            SELECT d.value ->> 0, ?3 FROM json_each(?1) d WHERE d.value ->> 1 IS NULL)",
         params![days, job.tenant, id],
     )?;

@@ -290,7 +290,7 @@ fn write(db: &Db<'_>, tenant: &str, drafts: &mut [Draft]) -> Result<()> {
     }
     db.run(
         "UPDATE contacts SET name = d.value ->> 1 FROM json_each(?1) d
-          WHERE contacts.seq = d.value ->> 0 AND contacts.tenant_id = ?2",
+          WHERE contacts.seq = d.value ->> 0 AND +contacts.tenant_id = ?2",
         params![text(&names), tenant],
     )?;
     db.run(
@@ -339,9 +339,10 @@ fn insert(db: &Db<'_>, tenant: &str, drafts: &mut [Draft], now: Timestamp) -> Re
          SELECT d.value ->> 0, ?1, d.value ->> 1, 'whatsapp', d.value ->> 2, ?2 FROM json_each(?3) d",
         params![tenant, now, text(&addresses)],
     )?;
+    // The `+` keeps SQLite from looking at all identities of the tenant.
     db.run(
         "UPDATE identities SET contact_seq = d.value ->> 1 FROM json_each(?1) d
-          WHERE identities.seq = d.value ->> 0 AND identities.tenant_id = ?2",
+          WHERE identities.seq = d.value ->> 0 AND +identities.tenant_id = ?2",
         params![text(&moved), tenant],
     )?;
     db.run(
