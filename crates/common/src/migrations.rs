@@ -22,8 +22,8 @@ pub const FILES: &[(&str, &str)] = &[
     ("inbound", include_str!("../../../migrations/0010_inbound.sql")),
     ("sandbox_all", include_str!("../../../migrations/0011_sandbox_all.sql")),
     ("sandbox_seed", include_str!("../../../migrations/0012_sandbox_seed.sql")),
-    ("fields_and_tags", include_str!("../../../migrations/0012_fields_and_tags.sql")),
-    ("imports", include_str!("../../../migrations/0015_imports.sql")),
+    ("fields_and_tags", include_str!("../../../migrations/0013_fields_and_tags.sql")),
+    ("imports", include_str!("../../../migrations/0014_imports.sql")),
 ];
 
 /// The version that the database is at; fails on an empty one.

@@ -75,7 +75,8 @@ pub struct CreateContactRequest {
     /// E.164 with `+`; becomes a WhatsApp identity.
     #[schema(example = "+48123456789")]
     pub phone: Option<String>,
-    /// Values of custom fields, at most 100, by the field's id or by its name in camelCase.
+    /// Values of custom fields, at most 100, by the field's id or by its name in camelCase. A key that is neither,
+    /// and does not begin with `cf_`, is kept as it is.
     #[serde(default)]
     pub custom_fields: BTreeMap<String, String>,
 }

@@ -120,7 +120,8 @@ impl Fields {
         }
     }
 
-    /// Checks the values of a body: by id, without empty ones.
+    /// Checks the values of a body: by id, without empty ones. A key that is no field is kept as it is, so that
+    /// callers may send what nobody has defined yet.
     pub fn check(
         &self,
         values: &BTreeMap<String, String>,
@@ -130,6 +131,13 @@ impl Fields {
         for (key, value) in values {
             let name = format!("customFields.{key}");
             match self.of_key(key) {
+                Err(_) if is_free(key) && self.0.iter().all(|field| field.alias != *key) => {
+                    if value.chars().count() > VALUE_CHARS {
+                        violations.add(name, format!("must be at most {VALUE_CHARS} characters"));
+                    } else {
+                        checked.insert(key.clone(), value.clone());
+                    }
+                }
                 Err(message) => violations.add(name, message),
                 Ok(field) => {
                     if let Some(message) = field.refuses(value) {
@@ -145,7 +153,16 @@ impl Fields {
     }
 }
 
-/// The keys of a filter as ids; 400 where one is no field.
+/// Whether a key may stand without a definition: a letter, then letters, digits or `_`, at most 64, and not with
+/// the prefix of ids.
+fn is_free(key: &str) -> bool {
+    key.len() <= 64
+        && !key.starts_with("cf_")
+        && key.starts_with(|c: char| c.is_ascii_alphabetic())
+        && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+/// The keys of a filter as ids, or as they are where there is no field; 400 where one can be neither.
 pub fn filter(
     db: &Db<'_>,
     tenant: &str,
@@ -154,6 +171,7 @@ pub fn filter(
     let fields = Fields::named(db, tenant, wanted)?;
     let id = |key: &str| match fields.of_key(key) {
         Ok(field) => Ok(field.id.clone()),
+        Err(_) if is_free(key) && fields.iter().all(|field| field.alias != key) => Ok(key.to_string()),
         Err(message) => Err(Problem::parameter(&format!("customFields[{key}]"), message)),
     };
     wanted.iter().map(|(key, value)| Ok((id(key)?, value.clone()))).collect()

@@ -97,8 +97,8 @@ fn unknown_values_are_named() {
         ("pageSize=-1", "pageSize"),
         ("pageSize=many", "pageSize"),
         ("pageToken=abc", "pageToken"),
-        ("customFields%5Bshoe%5D=44", "customFields[shoe]"),
-        ("customFields=%7B%22shoe%22%3A%2244%22%7D", "customFields[shoe]"),
+        ("customFields%5Bcf_shoe%5D=44", "customFields[cf_shoe]"),
+        ("customFields=%7B%22cf_shoe%22%3A%2244%22%7D", "customFields[cf_shoe]"),
     ] {
         assert_eq!(tenant.key.get(&format!("/v1/contacts?{query}")).wrong_fields(400), [field], "{query}");
     }

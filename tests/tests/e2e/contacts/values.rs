@@ -72,12 +72,12 @@ fn what_is_not_there_is_not_found() {
 }
 
 #[test]
-fn keys_of_bodies_must_be_defined() {
+fn keys_of_bodies_are_fields_or_stand_for_themselves() {
     let tenant = Tenant::new(App::shared());
     tenant.fields(&["Stage", "Sales area", "Sales-Area"]);
     let make = |fields: serde_json::Value| tenant.key.post("/v1/contacts", json!({"customFields": fields}));
-    let refused = make(json!({"stage": "lead", "shoeSize": "44", "a b": "x"}));
-    assert_eq!(refused.wrong_fields(422), ["customFields.a b", "customFields.shoeSize"]);
+    let refused = make(json!({"stage": "lead", "cf_shoe": "44", "a b": "x", "long": "x".repeat(1001)}));
+    assert_eq!(refused.wrong_fields(422), ["customFields.a b", "customFields.cf_shoe", "customFields.long"]);
     assert!(refused.json()["errors"][1]["message"].as_str().unwrap().starts_with("is no custom field"));
     assert_eq!(
         make(json!({"salesArea": "x"})).wrong_fields(422),
@@ -89,6 +89,12 @@ fn keys_of_bodies_must_be_defined() {
     assert_eq!(made.wrong_fields(422), ["customFields.email"], "empty values name a field too");
     let made = make(json!({"stage": "lead", "cf_sales_area_2": "North", "cf_email": ""})).expect(201);
     assert_eq!(made["customFields"], json!({"cf_stage": "lead", "cf_sales_area_2": "North"}));
+    // What nobody has defined is kept under its own key, and found by it.
+    let made = make(json!({"stage": "won", "shoeSize": "44"})).expect(201);
+    assert_eq!(made["customFields"], json!({"cf_stage": "won", "shoeSize": "44"}));
+    let found = tenant.key.get("/v1/contacts?customFields[shoeSize]=44").expect(200);
+    assert_eq!(found["contacts"][0]["id"], made["id"]);
+    tenant.key.get("/v1/contacts?customFields[cf_shoe]=44").expect(400);
 }
 
 #[test]
