@@ -24,6 +24,8 @@ pub enum Kind {
     Team,
     Tag,
     Import,
+    Invitation,
+    AuditEntry,
 }
 
 impl Kind {
@@ -49,6 +51,8 @@ impl Kind {
             Kind::Team => "team_",
             Kind::Tag => "tag_",
             Kind::Import => "import_",
+            Kind::Invitation => "inv_",
+            Kind::AuditEntry => "aud_",
         }
     }
 }

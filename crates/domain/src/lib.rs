@@ -5,6 +5,7 @@
 //! inside a transaction, so that a handler composes them into one effect.
 
 pub mod accounts;
+pub mod audit;
 pub mod callbacks;
 pub mod contacts;
 pub mod content;

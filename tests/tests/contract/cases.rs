@@ -78,6 +78,7 @@ const TENANT: &[(&str, Path)] = &[
     ("deleteServiceAccount", |w| format!("/v1/service-accounts/{}", w.service_account)),
     ("listApiKeys", |w| format!("/v1/service-accounts/{}/api-keys", w.service_account)),
     ("createApiKey", |w| format!("/v1/service-accounts/{}/api-keys", w.service_account)),
+    ("listAuditLog", |_| "/v1/audit-log".into()),
     ("revokeApiKey", |w| format!("/v1/api-keys/{}", w.api_key)),
 ];
 

@@ -20,6 +20,7 @@ const ADDITIONS: &[(&str, &str)] = &[
     ("createMediaLink", "a browser that shows a file has no token to send"),
     ("streamUpdates", "the contract names socket events and not the socket"),
     ("createSession", "the contract says that people have an app session and not how they get one"),
+    ("listAuditLog", "owners must see who gave whom which rights, and who changed what secrets open"),
 ];
 
 /// The contract's operations by method and path.

@@ -275,7 +275,7 @@ mod tests {
             Err((422, vec!["scopes[1]".into(), "scopes[2]".into()]))
         );
         assert_eq!(check(&owner, Role::Agent, Some(&[])), Err((422, vec!["scopes".into()])));
-        assert_eq!(check(&owner, Role::Admin, Some(&["tag:list"; 59])), Err((422, vec!["scopes".into()])));
+        assert_eq!(check(&owner, Role::Admin, Some(&["tag:list"; 60])), Err((422, vec!["scopes".into()])));
     }
 
     #[test]
@@ -293,7 +293,7 @@ mod tests {
         let limit = ["contact:read".to_string(), "api_key:list".to_string()];
         assert_eq!(effective(Role::Agent, Some(&limit)), ["contact:read"]);
         assert_eq!(effective(Role::Agent, None).len(), 40);
-        assert_eq!(effective(Role::Owner, None).len(), 58);
+        assert_eq!(effective(Role::Owner, None).len(), 59);
     }
 
     #[test]
