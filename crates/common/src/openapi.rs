@@ -247,7 +247,12 @@ impl Operation {
         }
         match self.access {
             Access::Tenant { scopes, roles } => {
-                operation["security"] = json!([{"bearerAuth": scopes}]);
+                operation["security"] = if self.scope_by_role {
+                    operation["x-scopes-mode"] = json!("byRole");
+                    scopes.iter().map(|scope| json!({"bearerAuth": [scope]})).collect()
+                } else {
+                    json!([{"bearerAuth": scopes}])
+                };
                 operation["x-required-scopes"] = json!(scopes);
                 operation["x-allowed-roles"] =
                     json!(roles.iter().map(|role: &Role| role.as_str()).collect::<Vec<_>>());

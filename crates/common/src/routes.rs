@@ -31,6 +31,8 @@ pub struct Operation {
     pub body_limit: usize,
     /// Whether it belongs to the Chatwoot API, with that API's manners.
     pub chatwoot: bool,
+    /// Whether one of the declared scopes is enough to enter: see [`Operation::scope_by_role`].
+    pub scope_by_role: bool,
     #[cfg(not(target_family = "wasm"))]
     pub docs: Docs,
 }
@@ -65,6 +67,7 @@ impl Operation {
             access: Access::Public,
             body_limit: limits::BODY_BYTES,
             chatwoot: false,
+            scope_by_role: false,
         }
     }
 
@@ -92,6 +95,14 @@ impl Operation {
     #[must_use]
     pub fn tenant(mut self, scopes: &'static [&'static str], roles: &'static [Role]) -> Self {
         self.access = Access::Tenant { scopes, roles };
+        self
+    }
+
+    /// Of the declared scopes a caller needs only that of the role which the request is about. One of them lets the
+    /// request in; the handler knows the role and checks the right one.
+    #[must_use]
+    pub fn scope_by_role(mut self) -> Self {
+        self.scope_by_role = true;
         self
     }
 

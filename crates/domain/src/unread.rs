@@ -6,9 +6,9 @@
 //! at messages, and a message that arrives while others are read is never lost: the marker does not reach it.
 
 use crate::visibility;
-use common::auth::{Actor, Principal};
+use common::auth::Principal;
 use common::db::Db;
-use common::{Problem, Result, params};
+use common::{Result, params};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -36,12 +36,7 @@ pub struct UnreadSummary {
 
 /// The caller's total with its version, both of one moment. Software has no badge: 403 for API keys.
 pub fn summary(db: &Db<'_>, caller: &Principal) -> Result<UnreadSummary> {
-    let Actor::User(user) = &caller.actor else {
-        return Err(Problem::forbidden(
-            "auth_authz_user_read_self_denied",
-            "This is about the person who calls; an API key is none. Use a user token.",
-        ));
-    };
+    let user = caller.person("user:read_self")?;
     let found =
         db.row::<(i64, i64)>(&summary_sql(), params![caller.tenant, user, visibility::viewer(caller)])?;
     let (unread_count, version) = found.unwrap_or_default();

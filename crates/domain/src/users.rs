@@ -6,6 +6,7 @@
 
 pub mod changes;
 pub mod profile;
+pub mod roles;
 pub mod sign_in;
 
 use crate::accounts::{self, members};
@@ -77,6 +78,8 @@ pub struct User {
     /// The same person in the v1 API; an addition to Chatwoot's answer.
     #[schema(example = "usr_01HV8Y2M6D4F8H1K3N5Q7S9V1X")]
     pub user_id: String,
+    /// Cannot sign in, and has no tokens that work; an addition to Chatwoot's answer.
+    pub disabled: bool,
 }
 
 /// An account that a person is in.
@@ -139,9 +142,13 @@ struct Record {
     access_token: Option<String>,
     avatar_url: Option<String>,
     custom_attributes: Box<RawValue>,
+    email_verified: bool,
+    disabled: bool,
 }
 
-const COLUMNS: &str = "seq, id, name, display_name, email, access_token, avatar_url, custom_attributes";
+const COLUMNS: &str =
+    "seq, id, name, display_name, email, access_token, avatar_url, custom_attributes, email_verified,
+    disabled_at IS NOT NULL";
 
 impl FromRow for Record {
     fn from_row(row: &mut Row) -> Result<Self, DbError> {
@@ -154,6 +161,8 @@ impl FromRow for Record {
             access_token: row.take()?,
             avatar_url: row.take()?,
             custom_attributes: accounts::raw(row.take()?)?,
+            email_verified: row.take()?,
+            disabled: row.take()?,
         })
     }
 }
@@ -163,18 +172,23 @@ fn absent(seq: i64) -> Problem {
 }
 
 fn record(db: &Db<'_>, seq: i64) -> Result<Record> {
-    let sql = format!("SELECT {COLUMNS} FROM users WHERE seq = ? AND disabled_at IS NULL");
+    let sql = format!("SELECT {COLUMNS} FROM users WHERE seq = ? AND deleted_at IS NULL");
     db.row(&sql, params![seq])?.ok_or_else(|| absent(seq))
 }
 
 fn by_email(db: &Db<'_>, email: &str) -> Result<Option<Record>> {
-    let sql = format!("SELECT {COLUMNS} FROM users WHERE email = ? AND disabled_at IS NULL");
+    let sql = format!("SELECT {COLUMNS} FROM users WHERE email = ? AND deleted_at IS NULL");
     Ok(db.row(&sql, params![email])?)
 }
 
 /// Whether somebody has this address.
 pub fn exists(db: &Db<'_>, email: &str) -> Result<bool> {
     Ok(by_email(db, email)?.is_some())
+}
+
+/// Whether somebody has this address for whom the platform vouches.
+pub fn is_vouched_for(db: &Db<'_>, email: &str) -> Result<bool> {
+    Ok(by_email(db, email)?.is_some_and(|known| known.email_verified))
 }
 
 /// One person; deleted ones are absent.
@@ -211,6 +225,7 @@ fn show(db: &Db<'_>, secrets: &Secrets, record: Record) -> Result<User> {
         kind: None,
         accounts,
         user_id: record.id,
+        disabled: record.disabled,
     })
 }
 

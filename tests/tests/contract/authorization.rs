@@ -4,7 +4,7 @@
 
 use crate::world::World;
 use crate::{cases, tables};
-use common::auth::{Access, Role};
+use common::auth::{Access, Role, denied};
 use common::routes::Operation;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -232,7 +232,7 @@ fn tenant_operations_need_their_scopes() {
         let (client, _) =
             callers.scoped.iter().find(|(_, own)| scopes.iter().all(|scope| !own.contains(scope))).unwrap();
         let answer = call(client, operation, &callers.world, &path);
-        answer.problem(403, &format!("auth_authz_{}_denied", scopes[0].replace(':', "_")));
+        answer.problem(403, &denied(scopes[0]));
     }
 }
 

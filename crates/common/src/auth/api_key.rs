@@ -89,8 +89,16 @@ pub(super) async fn authenticate(token: &str) -> Result<Principal> {
         tenant: found.tenant,
         actor: Actor::ServiceAccount(found.account),
         role: Role::parse(&role).ok_or_else(|| Problem::internal("a service account has an unknown role"))?,
-        scopes: found.scopes.and_then(|json| serde_json::from_str(&json).ok()),
+        scopes: limit(found.scopes.as_deref())?,
     })
+}
+
+/// The scopes that a key is limited to. What cannot be read must not become no limit.
+fn limit(json: Option<&str>) -> Result<Option<Vec<String>>> {
+    let read = |json| {
+        serde_json::from_str(json).map_err(|error| Problem::internal(format!("scopes of a key: {error}")))
+    };
+    json.map(read).transpose()
 }
 
 /// Writes when a key was last used, at most once a minute, after the response.
@@ -111,6 +119,13 @@ async fn note_use(key: String, now: Timestamp) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_limit_that_cannot_be_read_is_not_dropped() {
+        assert_eq!(limit(None).unwrap(), None);
+        assert_eq!(limit(Some(r#"["tag:list"]"#)).unwrap(), Some(vec!["tag:list".into()]));
+        assert_eq!(limit(Some("[")).unwrap_err().status, 500);
+    }
 
     #[test]
     fn keys_are_long_and_recognisable() {

@@ -112,20 +112,31 @@ impl Principal {
                 format!("This needs one of the roles {}; yours is {}.", named.join(", "), self.role.as_str()),
             ));
         }
-        for scope in scopes {
-            if !self.has_scope(scope) {
-                return Err(Problem::forbidden(
-                    denied(scope),
-                    format!("The credential lacks the scope {scope}."),
-                ));
+        let lacked = scopes.iter().find(|scope| !self.has_scope(scope));
+        let enters = operation.scope_by_role && scopes.iter().any(|scope| self.has_scope(scope));
+        match lacked {
+            Some(scope) if !enters => {
+                Err(Problem::forbidden(denied(scope), format!("The credential lacks the scope {scope}.")))
             }
+            _ => Ok(()),
         }
-        Ok(())
+    }
+
+    /// The id of the person who calls, for what is about themselves: an API key is nobody, 403 by this scope.
+    pub fn person(&self, scope: &str) -> Result<&str> {
+        match &self.actor {
+            Actor::User(id) => Ok(id),
+            Actor::ServiceAccount(_) => Err(Problem::forbidden(
+                denied(scope),
+                "This is about the person who calls; an API key is none. Use a user token.",
+            )),
+        }
     }
 }
 
-/// `auth_authz_<resource>_<action>_denied` (contract section 3).
-fn denied(scope: &str) -> String {
+/// `auth_authz_<resource>_<action>_denied` (contract section 3). The scopes of assigning a role share one code.
+pub fn denied(scope: &str) -> String {
+    let scope = if scope.starts_with("user:assign_role_") { "user:assign_role" } else { scope };
     format!("auth_authz_{}_denied", scope.replace(':', "_"))
 }
 
@@ -291,5 +302,24 @@ mod tests {
     #[test]
     fn denial_codes_follow_the_scope() {
         assert_eq!(denied("contact:create"), "auth_authz_contact_create_denied");
+        assert_eq!(denied("user:assign_role_owner"), "auth_authz_user_assign_role_denied");
+    }
+
+    #[test]
+    fn one_scope_of_several_is_enough_where_the_role_asked_for_decides() {
+        let caller = |scope: &str| Principal {
+            tenant: "tn_1".into(),
+            actor: Actor::ServiceAccount("svc_1".into()),
+            role: Role::Admin,
+            scopes: Some(vec![scope.into()]),
+        };
+        let both = || Operation::put("/", "x").tenant(&["team:read", "team:list"], Role::ALL);
+        assert!(caller("team:list").may(&both().scope_by_role()).is_ok());
+        assert_eq!(caller("team:list").may(&both()).unwrap_err().code, "auth_authz_team_read_denied");
+        assert_eq!(caller("tag:list").may(&both().scope_by_role()).unwrap_err().status, 403);
+        assert_eq!(
+            caller("x").person("user:read_self").unwrap_err().code,
+            "auth_authz_user_read_self_denied"
+        );
     }
 }

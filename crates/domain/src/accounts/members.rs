@@ -3,12 +3,14 @@
 //! An account keeps an owner once it has one. The first administrator becomes it, later ones are
 //! admins; `owner` names it outright, an extension.
 
+use crate::audit::{self, Action, Actor};
 use common::auth::Role;
 use common::chatwoot::Number;
 use common::db::{Db, Error as DbError, FromRow, Row};
 use common::time::Timestamp;
 use common::{Problem, Result, params};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use utoipa::ToSchema;
 
 /// Most people of one account.
@@ -123,13 +125,48 @@ struct Place {
     members: u32,
 }
 
+/// Whether the tenant has an owner besides this person who can act: one who is not disabled.
+pub(crate) fn has_other_owner(db: &Db<'_>, tenant: &str, user: &str) -> Result<bool> {
+    Ok(db.touches(
+        "SELECT 1 FROM memberships o
+          WHERE o.tenant_id = ? AND o.role = 'owner' AND o.user_id <> ?
+            AND (SELECT u.disabled_at FROM users u WHERE u.id = o.user_id) IS NULL
+          LIMIT 1",
+        params![tenant, user],
+    )?)
+}
+
+/// Whether a tenant has this person as its only owner who can act.
+pub(crate) fn owned_alone(db: &Db<'_>, user: &str) -> Result<bool> {
+    Ok(db.touches(
+        "SELECT 1 FROM memberships m JOIN tenants t ON t.id = m.tenant_id AND t.deleted_at IS NULL
+          WHERE m.user_id = ?1 AND m.role = 'owner'
+            AND NOT EXISTS (SELECT 1 FROM memberships o JOIN users u ON u.id = o.user_id AND u.disabled_at IS NULL
+                             WHERE o.tenant_id = m.tenant_id AND o.role = 'owner' AND o.user_id <> ?1)
+          LIMIT 1",
+        params![user],
+    )?)
+}
+
+/// Notes a change of a person in every tenant they are in.
+pub(crate) fn note_everywhere(db: &Db<'_>, user: &str, action: Action) -> Result<()> {
+    let tenants = db.rows::<(String, String)>(
+        "SELECT m.tenant_id, m.role FROM memberships m WHERE m.user_id = ? ORDER BY m.seq LIMIT ?",
+        params![user, MEMBERS_MAX],
+    )?;
+    for (tenant, role) in tenants {
+        audit::record(db, &tenant, Actor::Platform, action, user, json!({ "role": role }))?;
+    }
+    Ok(())
+}
+
 fn place(db: &Db<'_>, account: i64, user: i64) -> Result<Place> {
     let found = db.row::<(String, Option<String>, Option<String>, u32, u32)>(
         "SELECT t.id, u.id, m.role,
                 (SELECT count(*) FROM memberships o WHERE o.tenant_id = t.id AND o.role = 'owner'),
                 (SELECT count(*) FROM memberships o WHERE o.tenant_id = t.id)
            FROM tenants t
-           LEFT JOIN users u ON u.seq = ? AND u.disabled_at IS NULL
+           LEFT JOIN users u ON u.seq = ? AND u.deleted_at IS NULL
            LEFT JOIN memberships m ON m.tenant_id = t.id AND m.user_id = u.id
           WHERE t.seq = ? AND t.deleted_at IS NULL",
         params![user, account],
@@ -140,17 +177,13 @@ fn place(db: &Db<'_>, account: i64, user: i64) -> Result<Place> {
 
 /// The role that a person gets.
 fn decide(wanted: &str, now: Option<Role>, owners: u32) -> Result<Role> {
-    let role = match wanted {
-        "owner" => Role::Owner,
-        "administrator" if now == Some(Role::Owner) || owners == 0 => Role::Owner,
-        "administrator" => Role::Admin,
-        "agent" => Role::Agent,
-        _ => return Err(Problem::invalid("role", "must be administrator, agent or owner")),
-    };
-    if now == Some(Role::Owner) && role != Role::Owner && owners <= 1 {
-        return Err(last_owner("user_id"));
+    match wanted {
+        "owner" => Ok(Role::Owner),
+        "administrator" if now == Some(Role::Owner) || owners == 0 => Ok(Role::Owner),
+        "administrator" => Ok(Role::Admin),
+        "agent" => Ok(Role::Agent),
+        _ => Err(Problem::invalid("role", "must be administrator, agent or owner")),
     }
-    Ok(role)
 }
 
 pub(crate) fn last_owner(field: &str) -> Problem {
@@ -167,6 +200,10 @@ pub fn put(db: &Db<'_>, account: i64, request: &AccountUserRequest) -> Result<Ac
     let place = place(db, account, user)?;
     let id = place.user.ok_or_else(|| Problem::invalid("user_id", "must be the id of a user"))?;
     let role = decide(wanted, place.role, place.owners)?;
+    let is_demoted = place.role == Some(Role::Owner) && role != Role::Owner;
+    if is_demoted && !has_other_owner(db, &place.tenant, &id)? {
+        return Err(last_owner("user_id"));
+    }
     if place.role.is_none() && place.members >= MEMBERS_MAX {
         return Err(Problem::invalid("account_id", "has 10000 users, the most there can be"));
     }
@@ -176,6 +213,7 @@ pub fn put(db: &Db<'_>, account: i64, request: &AccountUserRequest) -> Result<Ac
          ON CONFLICT (tenant_id, user_id) DO UPDATE SET role = excluded.role, updated_at = excluded.updated_at",
         params![place.tenant, id, role.as_str(), now, now],
     )?;
+    note_change(db, &place.tenant, &id, place.role, role)?;
     let sql = format!(
         "SELECT {COLUMNS} FROM memberships m JOIN tenants t ON t.id = m.tenant_id JOIN users u ON u.id = m.user_id
           WHERE m.tenant_id = ? AND m.user_id = ?"
@@ -183,16 +221,28 @@ pub fn put(db: &Db<'_>, account: i64, request: &AccountUserRequest) -> Result<Ac
     db.row(&sql, params![place.tenant, id])?.ok_or_else(|| Problem::internal("a membership vanished"))
 }
 
+fn note_change(db: &Db<'_>, tenant: &str, user: &str, before: Option<Role>, role: Role) -> Result<()> {
+    let role = role.as_str();
+    match before.map(Role::as_str) {
+        None => audit::record(db, tenant, Actor::Platform, Action::UserAdded, user, json!({ "role": role })),
+        Some(before) if before != role => {
+            let details = json!({ "from": before, "to": role });
+            audit::record(db, tenant, Actor::Platform, Action::UserRoleChanged, user, details)
+        }
+        Some(_) => Ok(()),
+    }
+}
+
 /// Takes a person out of an account. Who was not in it is fine.
 pub fn remove(db: &Db<'_>, account: i64, user: i64) -> Result<()> {
     let place = place(db, account, user)?;
-    if place.role == Some(Role::Owner) && place.owners <= 1 {
+    let (Some(user), Some(role)) = (place.user, place.role) else { return Ok(()) };
+    if role == Role::Owner && !has_other_owner(db, &place.tenant, &user)? {
         return Err(last_owner("user_id"));
     }
-    if let Some(user) = place.user {
-        db.run("DELETE FROM memberships WHERE tenant_id = ? AND user_id = ?", params![place.tenant, user])?;
-    }
-    Ok(())
+    db.run("DELETE FROM memberships WHERE tenant_id = ? AND user_id = ?", params![place.tenant, user])?;
+    let details = json!({ "role": role.as_str() });
+    audit::record(db, &place.tenant, Actor::Platform, Action::UserRemoved, &user, details)
 }
 
 #[cfg(test)]
@@ -208,11 +258,5 @@ mod tests {
         assert_eq!(decide("agent", None, 0).unwrap(), Role::Agent);
         assert_eq!(decide("owner", Some(Role::Admin), 1).unwrap(), Role::Owner);
         assert_eq!(decide("boss", None, 0).unwrap_err().errors[0].field, "role");
-    }
-
-    #[test]
-    fn the_last_owner_stays() {
-        assert_eq!(decide("agent", Some(Role::Owner), 1).unwrap_err().status, 422);
-        assert_eq!(decide("agent", Some(Role::Owner), 2).unwrap(), Role::Agent);
     }
 }

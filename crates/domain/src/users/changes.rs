@@ -2,6 +2,7 @@
 
 use super::{COLUMNS, Record, Secrets, TOKEN_PURPOSE, User, absent, by_email, record, show};
 use crate::accounts::{self, members};
+use crate::audit::Action;
 use common::chatwoot::Attributes;
 use common::db::{Db, Error as DbError};
 use common::input::Patch;
@@ -38,6 +39,9 @@ pub struct UserRequest {
     #[serde(default)]
     #[schema(value_type = Option<BTreeMap<String, Value>>)]
     pub custom_attributes: Patch<Attributes>,
+    /// Shuts a known user out, or lets them in again; an extension. Tokens stop at once.
+    #[serde(default)]
+    pub disabled: Option<bool>,
 }
 
 /// An address in lower case without white space around it; `None` when it is none.
@@ -112,6 +116,9 @@ impl UserRequest {
 
 /// Creates a person, or answers who has the address already, unchanged (Chatwoot notes 5.3). The request
 /// has been checked; without a hash only somebody known is answered.
+///
+/// Who came by an invitation has an address that nobody vouched for: they may be somebody else who chose a password
+/// for it. So the platform's word makes it a new person's: name and password are replaced.
 pub fn create(
     db: &Db<'_>,
     secrets: &Secrets,
@@ -119,37 +126,62 @@ pub fn create(
     request: &UserRequest,
     password_hash: Option<&str>,
 ) -> Result<User> {
-    if let Some(known) = by_email(db, email)? {
-        return show(db, secrets, known);
-    }
+    let known = match by_email(db, email)? {
+        Some(known) if known.email_verified => return show(db, secrets, known),
+        known => known,
+    };
     let hash =
         password_hash.ok_or_else(|| Problem::unavailable("a user was deleted while it was looked up"))?;
-    let token = id::secret();
-    let now = Timestamp::now();
+    if let Some(known) = known {
+        return update(db, secrets, known.seq, request, Some(hash));
+    }
     let (violations, attributes) = request.check(None)?;
     violations.finish()?;
+    let name = accounts::set(&request.name, None).unwrap_or_default();
+    let display_name = accounts::set(&request.display_name, None);
+    let new =
+        NewPerson { name: &name, display_name, email, password_hash: hash, attributes, email_verified: true };
+    show(db, secrets, insert(db, secrets, &new)?)
+}
+
+/// A person to be made; everything has been checked.
+pub(super) struct NewPerson<'a> {
+    pub name: &'a str,
+    pub display_name: Option<String>,
+    pub email: &'a str,
+    pub password_hash: &'a str,
+    /// JSON object.
+    pub attributes: String,
+    pub email_verified: bool,
+}
+
+/// Makes a person with an access token for the Chatwoot API.
+pub(super) fn insert(db: &Db<'_>, secrets: &Secrets, new: &NewPerson<'_>) -> Result<Record> {
+    let token = id::secret();
+    let now = Timestamp::now();
     let sql = format!(
         "INSERT INTO users (id, name, display_name, email, password_hash, access_token_hash, access_token,
-                            custom_attributes, created_at, updated_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING {COLUMNS}"
+                            custom_attributes, email_verified, created_at, updated_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING {COLUMNS}"
     );
     let values = params![
         id::new(id::Kind::User),
-        accounts::set(&request.name, None),
-        accounts::set(&request.display_name, None),
-        email,
-        hash,
+        new.name,
+        new.display_name,
+        new.email,
+        new.password_hash,
         crypto::sha256(token.as_bytes()),
         secrets.sealer.seal(TOKEN_PURPOSE, token.as_bytes())?,
-        attributes,
+        new.attributes,
+        new.email_verified,
         now,
         now
     ];
-    let made = db.row(&sql, values)?.ok_or_else(|| Problem::internal("an insert returned no row"))?;
-    show(db, secrets, made)
+    db.row(&sql, values)?.ok_or_else(|| Problem::internal("an insert returned no row"))
 }
 
-/// Changes the fields that are present. `password_hash` is of the request's password.
+/// Changes the fields that are present. `password_hash` is of the request's password. A new address or password
+/// makes the platform vouch for the address.
 pub fn update(
     db: &Db<'_>,
     secrets: &Secrets,
@@ -164,15 +196,20 @@ pub fn update(
     violations.finish()?;
     let sql = format!(
         "UPDATE users SET name = ?, display_name = ?, email = ?, password_hash = coalesce(?, password_hash),
-                          custom_attributes = ?, updated_at = ?
-          WHERE seq = ? RETURNING {COLUMNS}"
+                          custom_attributes = ?, email_verified = ?,
+                          disabled_at = CASE WHEN ?7 THEN coalesce(disabled_at, ?8) END, updated_at = ?8
+          WHERE seq = ?9 RETURNING {COLUMNS}"
     );
+    let disabled = request.disabled.unwrap_or(before.disabled);
+    let is_vouched_for = before.email_verified || password_hash.is_some() || request.email != Patch::Keep;
     let values = params![
         accounts::set(&request.name, Some(&before.name)),
         accounts::set(&request.display_name, before.display_name.as_deref()),
         address,
         password_hash,
         attributes,
+        is_vouched_for,
+        disabled,
         Timestamp::now(),
         seq
     ];
@@ -180,32 +217,40 @@ pub fn update(
         DbError::Unique(_) => Problem::invalid("email", "has already been taken"),
         other => other.into(),
     })?;
-    show(db, secrets, after.ok_or_else(|| absent(seq))?)
+    let after: Record = after.ok_or_else(|| absent(seq))?;
+    if after.disabled != before.disabled {
+        note_disabled(db, &after)?;
+    }
+    show(db, secrets, after)
+}
+
+/// Somebody was shut out or let in again. The last owner of an account cannot be shut out.
+fn note_disabled(db: &Db<'_>, person: &Record) -> Result<()> {
+    if !person.disabled {
+        return members::note_everywhere(db, &person.id, Action::UserEnabled);
+    }
+    if members::owned_alone(db, &person.id)? {
+        return Err(members::last_owner("disabled"));
+    }
+    members::note_everywhere(db, &person.id, Action::UserDisabled)
 }
 
 /// Takes a person out of everything. The name stays beside what they wrote; address, password and tokens
 /// go, so that the address is free again.
 pub fn delete(db: &Db<'_>, seq: i64) -> Result<()> {
     let Record { id, .. } = record(db, seq)?;
-    let needed = db.touches(
-        "SELECT 1 FROM memberships m JOIN tenants t ON t.id = m.tenant_id AND t.deleted_at IS NULL
-          WHERE m.user_id = ?1 AND m.role = 'owner'
-            AND NOT EXISTS (SELECT 1 FROM memberships o
-                             WHERE o.tenant_id = m.tenant_id AND o.role = 'owner' AND o.user_id <> ?1)
-          LIMIT 1",
-        params![id],
-    )?;
-    if needed {
+    if members::owned_alone(db, &id)? {
         return Err(members::last_owner("id"));
     }
+    members::note_everywhere(db, &id, Action::UserRemoved)?;
     db.run("DELETE FROM memberships WHERE user_id = ?", params![id])?;
     db.run("DELETE FROM sso_tokens WHERE user_id = ?", params![id])?;
     let now = Timestamp::now();
     db.run(
-        "UPDATE users SET disabled_at = ?, updated_at = ?, email = id || '@deleted.invalid', password_hash = NULL,
+        "UPDATE users SET disabled_at = ?1, deleted_at = ?1, updated_at = ?1, email = id || '@deleted.invalid', password_hash = NULL,
                           access_token_hash = NULL, access_token = NULL
-          WHERE id = ?",
-        params![now, now, id],
+          WHERE id = ?2",
+        params![now, id],
     )?;
     Ok(())
 }
