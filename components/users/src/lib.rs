@@ -4,10 +4,14 @@
 //! | file | what |
 //! |---|---|
 //! | `sessions` | `POST /v1/auth/sessions` |
+//! | `acceptance` | `POST /v1/auth/invitations/{token}` |
+//! | `invitations` | `/v1/users/invitations` |
 //! | `me` | `/v1/users/me` |
 //! | `unread` | `/v1/users/me/unread-count`, `/v1/users/me/unread-summary` |
 //! | `members` | `/v1/users`, `/v1/users/{userId}` and its role |
 
+mod acceptance;
+mod invitations;
 mod me;
 mod members;
 mod sessions;
@@ -19,5 +23,10 @@ common::serve!(crate::routes);
 
 /// The operations of this component.
 pub fn routes() -> Routes {
-    sessions::routes().merge(me::routes()).merge(unread::routes()).merge(members::routes())
+    sessions::routes()
+        .merge(acceptance::routes())
+        .merge(me::routes())
+        .merge(unread::routes())
+        .merge(members::routes())
+        .merge(invitations::routes())
 }

@@ -6,7 +6,7 @@ use common::input::Json;
 use common::routes::{Operation, Routes};
 use common::time::Timestamp;
 use common::{Result, db};
-use domain::users::sign_in::{self, SignInRequest};
+use domain::users::sign_in::{self, SignInRequest, SignedIn};
 use http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -34,7 +34,7 @@ pub fn routes() -> Routes {
     )
 }
 
-const SESSION: &str = r#"{
+pub const SESSION: &str = r#"{
   "token": "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJ1c3JfMSJ9.c2lnbmF0dXJl", "expiresAt": "2026-04-30T21:45:00.000Z",
   "user": {"id": "usr_01HV8Y2M6D4F8H1K3N5Q7S9V1X", "name": "Anna Kowalska", "email": "anna@acme.example", "role": "owner", "displayName": "Anna"},
   "tenantId": "tn_01HV8Y1N3QPY9X2HBQ1M9E8D0K"
@@ -72,8 +72,13 @@ async fn sign_in(Json(body): Json<SignInRequest>) -> Result<(StatusCode, Answer<
     let attempt = body.check()?;
     let known = db::read(|db| sign_in::look_up(db, &attempt)).await?;
     let fits = known.try_password(&attempt)?;
-    let sign_in::SignedIn { person, tenant, role } =
-        db::write(|db| sign_in::judge(db, &attempt, known, fits)).await??;
+    let signed_in = db::write(|db| sign_in::judge(db, &attempt, known, fits)).await??;
+    session(signed_in).await
+}
+
+/// A session of somebody who is in.
+pub async fn session(signed_in: SignedIn) -> Result<(StatusCode, Answer<Session>)> {
+    let SignedIn { person, tenant, role } = signed_in;
     let (token, expires_at) = token::issue(&person.id, &tenant).await?;
     let user = SessionUser {
         id: person.id,

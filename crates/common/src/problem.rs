@@ -224,6 +224,12 @@ impl Problem {
     }
 
     #[must_use]
+    pub fn with_detail(mut self, detail: &str) -> Self {
+        self.detail = detail.into();
+        self
+    }
+
+    #[must_use]
     pub fn with_retry_after(mut self, seconds: u64) -> Self {
         self.retry_after = Some(seconds);
         self

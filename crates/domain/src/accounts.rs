@@ -4,6 +4,8 @@
 
 pub mod members;
 
+use crate::audit::{self, Action, Actor};
+use crate::billing::{self, Subscription};
 use common::chatwoot::{Attributes, Features};
 use common::db::{Db, Error as DbError, FromRow, Row};
 use common::input::Patch;
@@ -12,7 +14,7 @@ use common::time::Timestamp;
 use common::{Problem, Result, id, params};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 /// Longest name, domain or address, in characters.
@@ -54,6 +56,8 @@ pub struct Account {
     pub tenant_id: String,
     #[serde(skip)]
     features: Box<RawValue>,
+    #[serde(skip)]
+    billing: Option<String>,
 }
 
 /// What an account is made of. A new one needs a name; a change takes what is present.
@@ -80,7 +84,8 @@ pub struct AccountRequest {
     #[serde(default)]
     #[schema(value_type = Option<BTreeMap<String, Value>>)]
     pub limits: Patch<Attributes>,
-    /// Merged into the custom attributes.
+    /// Merged into the custom attributes. `billing` is the subscription that `GET /v1/billing/status` shows:
+    /// `{"status", "plan"?, "cancel_at"?, "trial_ends_at"?, "trial_available"?}`, replaced as a whole; `null` is none.
     #[serde(default)]
     #[schema(value_type = Option<BTreeMap<String, Value>>)]
     pub custom_attributes: Patch<Attributes>,
@@ -92,7 +97,7 @@ pub struct AccountRequest {
 
 const COLUMNS: &str = "seq, name, locale, domain, support_email,
     (SELECT json_group_object(f.key, json('true')) FROM json_each(tenants.features) f WHERE f.type = 'true'),
-    custom_attributes, limits, status, id, features";
+    custom_attributes, limits, status, id, features, billing";
 
 impl FromRow for Account {
     fn from_row(row: &mut Row) -> Result<Self, DbError> {
@@ -108,6 +113,7 @@ impl FromRow for Account {
             status: row.take()?,
             tenant_id: row.take()?,
             features: raw(row.take()?)?,
+            billing: row.take()?,
         })
     }
 }
@@ -138,6 +144,7 @@ struct Columns {
     limits: String,
     custom_attributes: String,
     features: String,
+    billing: Option<String>,
 }
 
 impl AccountRequest {
@@ -171,9 +178,27 @@ impl AccountRequest {
             merge(&mut violations, "custom_attributes", kept, attributes(&self.custom_attributes))?;
         let named = if let Patch::Set(Features(named)) = &self.features { Some(named) } else { None };
         let features = merge(&mut violations, "features", before.map(|account| &*account.features), named)?;
+        let billing = match attributes(&self.custom_attributes).and_then(|new| new.get(billing::ATTRIBUTE)) {
+            None => before.and_then(|account| account.billing.clone()),
+            Some(new) => billing::check(&mut violations, new).map(|new| column(&new)).transpose()?,
+        };
         violations.finish()?;
-        Ok(Columns { name, locale, domain, support_email, status, limits, custom_attributes, features })
+        Ok(Columns {
+            name,
+            locale,
+            domain,
+            support_email,
+            status,
+            limits,
+            custom_attributes,
+            features,
+            billing,
+        })
     }
+}
+
+fn column(subscription: &Subscription) -> Result<String> {
+    serde_json::to_string(subscription).map_err(|error| Problem::internal(error.to_string()))
 }
 
 /// A name as both accounts and users have it.
@@ -222,9 +247,9 @@ pub fn create(db: &Db<'_>, request: &AccountRequest) -> Result<Account> {
     let new = request.apply(None)?;
     let now = Timestamp::now();
     let sql = format!(
-        "INSERT INTO tenants (id, name, locale, domain, support_email, status, custom_attributes, limits, features,
+        "INSERT INTO tenants (id, name, locale, domain, support_email, status, custom_attributes, limits, features, billing,
                               created_at, updated_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING {COLUMNS}"
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING {COLUMNS}"
     );
     let values = params![
         id::new(id::Kind::Tenant),
@@ -236,18 +261,41 @@ pub fn create(db: &Db<'_>, request: &AccountRequest) -> Result<Account> {
         new.custom_attributes,
         new.limits,
         new.features,
+        new.billing,
         now,
         now
     ];
-    db.row(&sql, values)?.ok_or_else(|| Problem::internal("an insert returned no row"))
+    let made: Option<Account> = db.row(&sql, values)?;
+    let made = made.ok_or_else(|| Problem::internal("an insert returned no row"))?;
+    note_billing(db, None, &made)?;
+    Ok(made)
+}
+
+/// Notes what became of the subscription, where it changed.
+fn note_billing(db: &Db<'_>, before: Option<&str>, account: &Account) -> Result<()> {
+    let after = account.billing.as_deref();
+    if before == after {
+        return Ok(());
+    }
+    let value = |json: Option<&str>| json.and_then(|json| serde_json::from_str::<Value>(json).ok());
+    let details = json!({ "from": value(before), "to": value(after) });
+    audit::record(
+        db,
+        &account.tenant_id,
+        Actor::Platform,
+        Action::BillingUpdated,
+        &account.tenant_id,
+        details,
+    )
 }
 
 /// Changes the fields that are present.
 pub fn update(db: &Db<'_>, seq: i64, request: &AccountRequest) -> Result<Account> {
-    let new = request.apply(Some(&find(db, seq)?))?;
+    let before = find(db, seq)?;
+    let new = request.apply(Some(&before))?;
     let sql = format!(
         "UPDATE tenants SET name = ?, locale = ?, domain = ?, support_email = ?, status = ?, custom_attributes = ?,
-                            limits = ?, features = ?, updated_at = ?
+                            limits = ?, features = ?, billing = ?, updated_at = ?
           WHERE seq = ? RETURNING {COLUMNS}"
     );
     let values = params![
@@ -259,10 +307,13 @@ pub fn update(db: &Db<'_>, seq: i64, request: &AccountRequest) -> Result<Account
         new.custom_attributes,
         new.limits,
         new.features,
+        new.billing,
         Timestamp::now(),
         seq
     ];
-    db.row(&sql, values)?.ok_or_else(|| absent(seq))
+    let after = db.row(&sql, values)?.ok_or_else(|| absent(seq))?;
+    note_billing(db, before.billing.as_deref(), &after)?;
+    Ok(after)
 }
 
 /// Deletes an account: its keys and tokens stop at once, its rows stay.
@@ -278,22 +329,22 @@ pub fn delete(db: &Db<'_>, seq: i64) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     fn account() -> Account {
-        let json = |text: &str| raw(text.into()).unwrap();
+        let raw_json = |text: &str| raw(text.into()).unwrap();
         Account {
             id: 1,
             name: "Acme".into(),
             locale: "de".into(),
             domain: Some("acme.example".into()),
             support_email: None,
-            enabled_features: json("{}"),
-            custom_attributes: json(r#"{"plan":"pro","deep":{"a":1}}"#),
-            limits: json(r#"{"agents":5}"#),
+            enabled_features: raw_json("{}"),
+            custom_attributes: raw_json(r#"{"plan":"pro","deep":{"a":1}}"#),
+            limits: raw_json(r#"{"agents":5}"#),
             status: "suspended".into(),
             tenant_id: "tn_1".into(),
-            features: json(r#"{"crm":true}"#),
+            features: raw_json(r#"{"crm":true}"#),
+            billing: None,
         }
     }
 

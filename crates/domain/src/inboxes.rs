@@ -16,6 +16,7 @@ pub use changes::*;
 pub use connect::*;
 pub use credentials::Credentials;
 
+use crate::billing::{PAYMENT_ISSUE, Subscription};
 use common::crypto::Sealer;
 use common::db::{Db, Error as DbError, FromRow, Row};
 use common::time::Timestamp;
@@ -78,7 +79,8 @@ pub struct InboxStatus {
     /// `active`, `degraded` or `inactive`.
     #[schema(example = "active")]
     pub state: String,
-    /// Why it is not active, such as `token_expired`; empty when active.
+    /// Why it is not active, such as `token_expired`, or `payment_issue` while the subscription has one; empty when
+    /// active.
     #[schema(value_type = Vec<String>)]
     pub reasons: Box<RawValue>,
 }
@@ -132,6 +134,26 @@ pub enum SmsProvider {
     Gateway,
 }
 
+impl InboxStatus {
+    /// What its provider says of it, and, while the subscription has a payment issue, that: a mark that blocks nothing.
+    fn new(state: String, reasons: String, billing: Option<&str>) -> Result<Self, DbError> {
+        let other = |error: String| DbError::Other(error);
+        let subscription = Subscription::read(billing).map_err(|problem| other(problem.to_string()))?;
+        if !subscription.has_payment_issue(Timestamp::now()) {
+            let reasons = RawValue::from_string(reasons).map_err(|error| other(error.to_string()))?;
+            return Ok(InboxStatus { state, reasons });
+        }
+        let mut all: Vec<String> =
+            serde_json::from_str(&reasons).map_err(|error| other(error.to_string()))?;
+        if !all.iter().any(|reason| reason == PAYMENT_ISSUE) {
+            all.push(PAYMENT_ISSUE.into());
+        }
+        let reasons = serde_json::value::to_raw_value(&all).map_err(|error| other(error.to_string()))?;
+        let state = if state == "active" { "degraded".into() } else { state };
+        Ok(InboxStatus { state, reasons })
+    }
+}
+
 impl InboxConfig {
     fn read(channel: &str, external_id: &str, json: &str) -> Result<Self, DbError> {
         let mut config: InboxConfig =
@@ -150,8 +172,9 @@ impl FromRow for Inbox {
         let channel: String = row.take()?;
         let external_id: String = row.take()?;
         let (created_by, name, team_id, state) = (row.take()?, row.take()?, row.take()?, row.take()?);
-        let reasons = RawValue::from_string(row.take()?).map_err(|e| DbError::Other(e.to_string()))?;
+        let reasons: String = row.take()?;
         let config: String = row.take()?;
+        let status = InboxStatus::new(state, reasons, row.take::<Option<String>>()?.as_deref())?;
         Ok(Inbox {
             config: InboxConfig::read(&channel, &external_id, &config)?,
             id,
@@ -163,7 +186,7 @@ impl FromRow for Inbox {
             created_by,
             name,
             team_id,
-            status: InboxStatus { state, reasons },
+            status,
             callback_url: None,
             secrets: None,
             seq: row.take()?,
@@ -172,7 +195,7 @@ impl FromRow for Inbox {
 }
 
 const COLUMNS: &str = "id, created_at, updated_at, tenant_id, channel, external_id, created_by, name, team_id, state, \
-                       reasons, config, seq";
+                       reasons, config, (SELECT t.billing FROM tenants t WHERE t.id = inboxes.tenant_id) AS billing, seq";
 
 /// All inboxes of the tenant, in the order of their connection.
 pub fn list(db: &Db<'_>, tenant: &str) -> Result<Vec<Inbox>> {

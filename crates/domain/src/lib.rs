@@ -6,6 +6,7 @@
 
 pub mod accounts;
 pub mod audit;
+pub mod billing;
 pub mod callbacks;
 pub mod contacts;
 pub mod content;

@@ -4,7 +4,9 @@
 //! Everybody has one access token for the Chatwoot API. The Platform API shows it again and again, so it
 //! is kept twice: hashed, to find its owner, and sealed, to be shown.
 
+pub mod acceptance;
 pub mod changes;
+pub mod invitations;
 pub mod profile;
 pub mod roles;
 pub mod sign_in;

@@ -18,6 +18,7 @@ pub fn tables() -> Vec<Routes> {
         webhooks::routes(),
         service_accounts::routes(),
         users::routes(),
+        billing::routes(),
         audit_log::routes(),
         platform::routes(),
         livechat::routes(),

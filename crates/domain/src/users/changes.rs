@@ -105,13 +105,18 @@ impl UserRequest {
 
     fn check_password(&self, violations: &mut Violations) {
         if let Some(password) = &self.password {
-            violations.check(
-                is_strong(password),
-                "password",
-                "must have 6 to 128 characters with upper and lower case letters, a digit and a special character",
-            );
+            check_strength(violations, password);
         }
     }
+}
+
+/// The rule that every new password obeys.
+pub(super) fn check_strength(violations: &mut Violations, password: &str) {
+    violations.check(
+        is_strong(password),
+        "password",
+        "must have 6 to 128 characters with upper and lower case letters, a digit and a special character",
+    );
 }
 
 /// Creates a person, or answers who has the address already, unchanged (Chatwoot notes 5.3). The request

@@ -136,6 +136,18 @@ impl SignInRequest {
     }
 }
 
+impl Attempt {
+    /// Somebody who proves who they are by their password; `email` in lower case.
+    pub(super) fn by_password(email: &str, password: &str) -> Self {
+        Attempt {
+            email: email.into(),
+            email_hash: sha256(email.as_bytes()),
+            secret: Secret::Password(password.into()),
+            tenant: None,
+        }
+    }
+}
+
 /// Reads whom an attempt is about: one statement, the same for known and unknown addresses.
 pub fn look_up(db: &Db<'_>, attempt: &Attempt) -> Result<Known> {
     type Found = (
@@ -218,12 +230,8 @@ fn judge_password(
     fits: bool,
     now: Timestamp,
 ) -> Result<Outcome> {
-    let hash = &attempt.email_hash;
-    let failures = db.row::<(u32, Timestamp, Timestamp)>(
-        "SELECT failures, locked_until, last_at FROM sign_in_failures WHERE email_hash = ?",
-        params![hash],
-    )?;
-    if let Some(seconds) = failures.and_then(|(_, until, _)| remaining(until, now)) {
+    let failures = Failures::of(db, &attempt.email_hash)?;
+    if let Some(seconds) = failures.lock(now) {
         return Ok(Outcome::Locked { seconds });
     }
     let outcome = match &known.person {
@@ -231,18 +239,87 @@ fn judge_password(
         _ => Outcome::Refused,
     };
     if outcome == Outcome::Refused {
-        let before =
-            failures.filter(|(_, _, last)| *last > now.before(FAILURES_KEEP)).map_or(0, |(count, ..)| count);
-        let count = before.saturating_add(1);
-        db.run(
-            "INSERT OR REPLACE INTO sign_in_failures (email_hash, failures, locked_until, last_at) VALUES (?, ?, ?, ?)",
-            params![hash, count, now.after(Duration::from_secs(lock_seconds(count))), now],
-        )?;
-        clean_failures(db, hash, now)?;
-    } else if failures.is_some() {
-        db.run("DELETE FROM sign_in_failures WHERE email_hash = ?", params![hash])?;
+        failures.count(db, now)?
+    } else {
+        failures.forgive(db)?
     }
     Ok(outcome)
+}
+
+/// Judges a password alone, in a write transaction, with the count of failures that signing in has: the person's id,
+/// or why not. The outer error is ours.
+pub(super) fn prove(
+    db: &Db<'_>,
+    attempt: &Attempt,
+    known: Known,
+    fits: bool,
+    now: Timestamp,
+) -> Result<Result<String>> {
+    let failures = Failures::of(db, &attempt.email_hash)?;
+    if let Some(seconds) = failures.lock(now) {
+        return Ok(Err(locked(seconds)));
+    }
+    match known.person {
+        Some(person) if fits => {
+            failures.forgive(db)?;
+            Ok(Ok(person.id))
+        }
+        _ => {
+            failures.count(db, now)?;
+            Ok(Err(refused()))
+        }
+    }
+}
+
+/// Failures in a row of an address.
+struct Failures<'a> {
+    email_hash: &'a [u8; 32],
+    /// Their count, the end of the lock, and when the last one was.
+    known: Option<(u32, Timestamp, Timestamp)>,
+}
+
+impl<'a> Failures<'a> {
+    fn of(db: &Db<'_>, email_hash: &'a [u8; 32]) -> Result<Self> {
+        let known = db.row(
+            "SELECT failures, locked_until, last_at FROM sign_in_failures WHERE email_hash = ?",
+            params![email_hash],
+        )?;
+        Ok(Failures { email_hash, known })
+    }
+
+    /// Seconds that the address is still locked.
+    fn lock(&self, now: Timestamp) -> Option<u64> {
+        self.known.and_then(|(_, until, _)| remaining(until, now))
+    }
+
+    fn count(&self, db: &Db<'_>, now: Timestamp) -> Result<()> {
+        let recent = self.known.filter(|(_, _, last)| *last > now.before(FAILURES_KEEP));
+        let count = recent.map_or(0, |(count, ..)| count).saturating_add(1);
+        db.run(
+            "INSERT OR REPLACE INTO sign_in_failures (email_hash, failures, locked_until, last_at) VALUES (?, ?, ?, ?)",
+            params![self.email_hash, count, now.after(Duration::from_secs(lock_seconds(count))), now],
+        )?;
+        clean_failures(db, self.email_hash, now)
+    }
+
+    fn forgive(&self, db: &Db<'_>) -> Result<()> {
+        if self.known.is_some() {
+            db.run("DELETE FROM sign_in_failures WHERE email_hash = ?", params![self.email_hash])?;
+        }
+        Ok(())
+    }
+}
+
+/// A person who is not disabled, as a session shows them.
+pub(super) fn person(db: &Db<'_>, id: &str) -> Result<Person> {
+    let found = db.row::<(String, String, Option<String>, String, Option<String>)>(
+        "SELECT u.id, u.name, u.display_name, u.email, u.avatar_url FROM users u
+          WHERE u.id = ? AND u.disabled_at IS NULL",
+        params![id],
+    )?;
+    let (id, name, display_name, email, avatar_url) =
+        found.ok_or_else(|| Problem::internal("a person vanished in a transaction"))?;
+    Ok(Person { id, name, display_name, email, avatar_url, password_hash: None })
 }
 
 /// A link is used up by the sign-in that it opens, and by nothing else.
