@@ -54,7 +54,7 @@ async fn update(
     gateway::check("credentials.gateway", changed).await?;
     let callbacks = Callbacks::for_caller(&caller).await?;
     db::write(|db| {
-        let inbox = inboxes::update(db, &caller.tenant, &sealer, &id, &body)?;
+        let inbox = inboxes::update(db, &caller, &sealer, &id, &body)?;
         callbacks.show(db, &caller.tenant, inbox)
     })
     .await
@@ -62,6 +62,6 @@ async fn update(
 }
 
 async fn delete(caller: Principal, Id(id): Id) -> Result<StatusCode> {
-    db::write(|db| inboxes::delete(db, &caller.tenant, &id)).await?;
+    db::write(|db| inboxes::delete(db, &caller, &id)).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -40,9 +40,9 @@ pub fn add(routes: Routes) -> Routes {
 }
 
 async fn set(caller: Principal, Id(id): Id, Json(body): Json<SetInboxTeamRequest>) -> Result<Answer<Inbox>> {
-    db::write(|db| inboxes::set_team(db, &caller.tenant, &id, &body.team_id)).await.map(Answer)
+    db::write(|db| inboxes::set_team(db, &caller, &id, &body.team_id)).await.map(Answer)
 }
 
 async fn clear(caller: Principal, Id(id): Id) -> Result<Answer<Inbox>> {
-    db::write(|db| inboxes::clear_team(db, &caller.tenant, &id)).await.map(Answer)
+    db::write(|db| inboxes::clear_team(db, &caller, &id)).await.map(Answer)
 }

@@ -41,7 +41,9 @@ pub fn add(routes: Routes) -> Routes {
                 .summary("Update an account")
                 .describe(
                     "Changes the fields that are present. `custom_attributes` and `features` are merged into what is \
-                     there, `limits` are replaced. The keys and tokens of a `suspended` account are refused until it \
+                     there, `limits` are replaced. The custom attribute `billing` is the subscription that `GET \
+                     /v1/billing/status` shows: `{\"status\", \"plan\"?, \"cancel_at\"?, \"trial_ends_at\"?, \
+                     \"trial_available\"?}`, replaced as a whole, `null` for none; it is checked. The keys and tokens of a `suspended` account are refused until it \
                      is `active` again.",
                 )
                 .path_number("account_id", ID)

@@ -23,7 +23,8 @@ pub fn add(routes: Routes) -> Routes {
                 .summary("Create a User")
                 .describe(
                     "The user is confirmed at once, and no mail is sent. Where the address is known already, its user is \
-                     answered unchanged. `access_token` is the user's token for the Chatwoot API, `user_id` the id in the \
+                     answered unchanged, except one who came by an invitation: for their address nobody vouched so far, \
+                     and they get this name and password. `access_token` is the user's token for the Chatwoot API, `user_id` the id in the \
                      v1 API. Nobody may do anything before they are put into an account.",
                 )
                 .body::<UserRequest>(
@@ -48,7 +49,8 @@ pub fn add(routes: Routes) -> Routes {
                 .summary("Update a user")
                 .describe(
                     "Changes the fields that are present. `custom_attributes` are merged into what is there. A new \
-                     address or password works at once.",
+                     address or password works at once. With `disabled: true`, an addition, the user cannot sign in and tokens \
+                     stop at once, until `false`; the last owner of an account cannot be disabled (422).",
                 )
                 .path_number("id", ID)
                 .body::<UserRequest>(r#"{"display_name":"Danny","custom_attributes":{"shift":"early"}}"#)
@@ -98,7 +100,7 @@ const USER: &str = r#"{
     "permissions": ["administrator"], "availability": "online", "availability_status": "offline", "auto_offline": true,
     "tenant_id": "tn_01HV8Y1N3QPY9X2HBQ1M9E8D0K"
   }],
-  "user_id": "usr_01HV8Y2M6D4F8H1K3N5Q7S9V1X"
+  "user_id": "usr_01HV8Y2M6D4F8H1K3N5Q7S9V1X", "disabled": false
 }"#;
 const LINK: &str = r#"{"url": "https://flownally.example/app/login?email=daniel%40acme.inc&sso_auth_token=0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0"}"#;
 

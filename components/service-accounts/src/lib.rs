@@ -147,7 +147,7 @@ async fn create(
 }
 
 async fn delete(caller: Principal, Id(id): Id) -> Result<StatusCode> {
-    db::write(|db| service_accounts::delete(db, &caller.tenant, &id)).await?;
+    db::write(|db| service_accounts::delete(db, &caller, &id)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -165,6 +165,6 @@ async fn create_key(
 }
 
 async fn revoke_key(caller: Principal, Id(id): Id) -> Result<StatusCode> {
-    db::write(|db| keys::revoke(db, &caller.tenant, &id)).await?;
+    db::write(|db| keys::revoke(db, &caller, &id)).await?;
     Ok(StatusCode::NO_CONTENT)
 }

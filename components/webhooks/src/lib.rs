@@ -125,17 +125,17 @@ async fn update(
     Json(body): Json<UpdateWebhookSettingsRequest>,
 ) -> Result<Answer<WebhookSettings>> {
     let local = settings::sandbox().await;
-    db::write(|db| webhooks::update(db, &caller.tenant, &body, local)).await.map(Answer)
+    db::write(|db| webhooks::update(db, &caller, &body, local)).await.map(Answer)
 }
 
 async fn delete(caller: Principal) -> Result<StatusCode> {
-    db::write(|db| webhooks::delete(db, &caller.tenant)).await?;
+    db::write(|db| webhooks::delete(db, &caller)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 async fn list_keys(caller: Principal) -> Result<Answer<SigningKeyList>> {
     let sealer = Sealer::from_settings().await?;
-    let signing_keys = db::write(|db| webhooks::signing_keys(db, &sealer, &caller.tenant)).await?;
+    let signing_keys = db::write(|db| webhooks::signing_keys(db, &sealer, &caller)).await?;
     Ok(Answer(SigningKeyList { signing_keys }))
 }
 
@@ -143,7 +143,7 @@ async fn rotate(caller: Principal, Post { once, .. }: Post<Nothing>) -> Result<R
     let sealer = Sealer::from_settings().await?;
     once.secret()
         .write(&caller.tenant, StatusCode::OK, |db| {
-            Ok(RotatedKey { signing_key: webhooks::rotate(db, &sealer, &caller.tenant)? })
+            Ok(RotatedKey { signing_key: webhooks::rotate(db, &sealer, &caller)? })
         })
         .await
 }

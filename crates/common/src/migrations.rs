@@ -24,7 +24,7 @@ pub const FILES: &[(&str, &str)] = &[
     ("sandbox_seed", include_str!("../../../migrations/0012_sandbox_seed.sql")),
     ("fields_and_tags", include_str!("../../../migrations/0013_fields_and_tags.sql")),
     ("imports", include_str!("../../../migrations/0014_imports.sql")),
-    ("people", include_str!("../../../migrations/0013_people.sql")),
+    ("people", include_str!("../../../migrations/0015_people.sql")),
 ];
 
 /// The version that the database is at; fails on an empty one.

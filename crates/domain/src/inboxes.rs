@@ -23,6 +23,7 @@ use common::time::Timestamp;
 use common::{Problem, Result, params};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 /// Most inboxes of a tenant: the list is not paged.
@@ -163,6 +164,13 @@ impl InboxConfig {
             config.phone_number_id = Some(external_id.to_string());
         }
         Ok(config)
+    }
+}
+
+impl Inbox {
+    /// What the audit log tells of it.
+    fn summary(&self) -> Value {
+        json!({"name": self.name, "channel": self.channel, "externalId": self.external_id})
     }
 }
 

@@ -5,12 +5,14 @@
 
 pub mod keys;
 
+use crate::audit::{self, Action};
 use common::auth::{Principal, Role};
 use common::db::{Db, Error as DbError, FromRow, Row};
 use common::problem::Violations;
 use common::time::Timestamp;
 use common::{Problem, Result, id, params};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use utoipa::ToSchema;
 
 /// Longest name, in characters.
@@ -134,20 +136,30 @@ pub fn create(
     );
     let new_id = id::new(id::Kind::ServiceAccount);
     let values = params![new_id, caller.tenant, request.name, request.description, role.as_str(), now, now];
-    db.row(&sql, values)?.ok_or_else(|| Problem::internal("an insert returned no row"))
+    let made: Option<ServiceAccount> = db.row(&sql, values)?;
+    let made = made.ok_or_else(|| Problem::internal("an insert returned no row"))?;
+    let details = json!({"name": made.name, "role": role.as_str()});
+    audit::record(db, &caller.tenant, caller, Action::ServiceAccountCreated, &made.id, details)?;
+    Ok(made)
 }
 
 /// Deletes a service account and revokes its keys.
-pub fn delete(db: &Db<'_>, tenant: &str, id: &str) -> Result<()> {
-    let now = Timestamp::now();
-    let deleted = db.touches(
+pub fn delete(db: &Db<'_>, caller: &Principal, id: &str) -> Result<()> {
+    let (tenant, now) = (&caller.tenant, Timestamp::now());
+    let deleted = db.row::<(String, String)>(
         "UPDATE service_accounts SET deleted_at = ?, updated_at = ?
-          WHERE id = ? AND tenant_id = ? AND deleted_at IS NULL RETURNING 1",
+          WHERE id = ? AND tenant_id = ? AND deleted_at IS NULL RETURNING name, role",
         params![now, now, id, tenant],
     )?;
-    if !deleted {
-        return Err(absent(id));
-    }
+    let (name, role) = deleted.ok_or_else(|| absent(id))?;
+    audit::record(
+        db,
+        tenant,
+        caller,
+        Action::ServiceAccountDeleted,
+        id,
+        json!({"name": name, "role": role}),
+    )?;
     db.run(
         "UPDATE api_keys SET revoked_at = ?
           WHERE tenant_id = ? AND service_account_id = ? AND revoked_at IS NULL",

@@ -1,8 +1,10 @@
 //! The tenant's webhook: settings, signing keys, deliveries (contract section 12).
 
+use crate::audit::{self, Action};
 use crate::events;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use common::auth::Principal;
 use common::crypto::{self, Sealer};
 use common::db::{Db, Error as DbError, FromRow, Row};
 use common::problem::Violations;
@@ -10,6 +12,7 @@ use common::time::Timestamp;
 use common::{Problem, Result, id, params};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 use std::time::Duration;
 use utoipa::ToSchema;
 
@@ -99,10 +102,11 @@ pub fn settings(db: &Db<'_>, tenant: &str) -> Result<WebhookSettings> {
 /// Changes what is present; the first change creates the configuration.
 pub fn update(
     db: &Db<'_>,
-    tenant: &str,
+    caller: &Principal,
     request: &UpdateWebhookSettingsRequest,
     local: bool,
 ) -> Result<WebhookSettings> {
+    let tenant = caller.tenant.as_str();
     let mut violations = Violations::new();
     if let Some(url) = &request.url {
         if url.chars().count() > URL_CHARS {
@@ -141,11 +145,41 @@ pub fn update(
          ON CONFLICT (tenant_id) DO UPDATE SET enabled = ?3, verified = ?4, url = ?5, event_types = ?6, updated_at = ?7",
         params![tenant, id::new(id::Kind::Webhook), enabled, verified, url, event_types, now],
     )?;
-    settings(db, tenant)
+    let after = settings(db, tenant)?;
+    let (was, is) = (before.summary(), after.summary());
+    if was != is {
+        let id = after.id.as_deref().unwrap_or_default();
+        audit::record(db, tenant, caller, Action::WebhookUpdated, id, json!({"from": was, "to": is}))?;
+    }
+    Ok(after)
+}
+
+impl WebhookSettings {
+    /// What the audit log tells. Of the URL only where it leads and a mark of the rest: paths and queries of webhooks
+    /// often are a secret.
+    fn summary(&self) -> Value {
+        let host =
+            |url: &String| url::Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_string));
+        let mark = |url: &String| hex_start(&crypto::sha256(url.as_bytes()));
+        json!({
+            "enabled": self.enabled, "host": self.url.as_ref().and_then(host), "urlMark": self.url.as_ref().map(mark),
+            "eventTypes": self.event_types,
+        })
+    }
+}
+
+/// The first bytes in hex: enough to tell two apart.
+fn hex_start(bytes: &[u8]) -> String {
+    bytes.iter().take(4).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Removes the configuration; deliveries that wait go with it. Keys and attempts stay.
-pub fn delete(db: &Db<'_>, tenant: &str) -> Result<()> {
+pub fn delete(db: &Db<'_>, caller: &Principal) -> Result<()> {
+    let tenant = caller.tenant.as_str();
+    let before = settings(db, tenant)?;
+    if let Some(id) = &before.id {
+        audit::record(db, tenant, caller, Action::WebhookDeleted, id, json!({"from": before.summary()}))?;
+    }
     db.run("DELETE FROM webhooks WHERE tenant_id = ?", params![tenant])?;
     Ok(db.run("DELETE FROM jobs WHERE tenant_id = ? AND kind = 'deliver_webhook'", params![tenant])?)
 }
@@ -284,10 +318,14 @@ fn create_key(db: &Db<'_>, sealer: &Sealer, tenant: &str, disclosed: bool) -> Re
 
 /// The active and expiring keys, newest first. The first call of a tenant makes the key if there is none
 /// and shows it; a key that a delivery made is shown by the first call too. Never a second time.
-pub fn signing_keys(db: &Db<'_>, sealer: &Sealer, tenant: &str) -> Result<Vec<WebhookSigningKey>> {
+pub fn signing_keys(db: &Db<'_>, sealer: &Sealer, caller: &Principal) -> Result<Vec<WebhookSigningKey>> {
+    let tenant = caller.tenant.as_str();
     let rows = key_rows(db, tenant, Timestamp::now())?;
     if rows.is_empty() {
-        return Ok(vec![create_key(db, sealer, tenant, true)?]);
+        let made = create_key(db, sealer, tenant, true)?;
+        let details = json!({"version": made.version});
+        audit::record(db, tenant, caller, Action::WebhookKeyCreated, &made.id, details)?;
+        return Ok(vec![made]);
     }
     rows.into_iter()
         .map(|row| {
@@ -302,14 +340,17 @@ pub fn signing_keys(db: &Db<'_>, sealer: &Sealer, tenant: &str) -> Result<Vec<We
 }
 
 /// Makes a new active key and shows it. The former signs on for 24 hours; one before that ends at once.
-pub fn rotate(db: &Db<'_>, sealer: &Sealer, tenant: &str) -> Result<WebhookSigningKey> {
+pub fn rotate(db: &Db<'_>, sealer: &Sealer, caller: &Principal) -> Result<WebhookSigningKey> {
+    let tenant = caller.tenant.as_str();
     let now = Timestamp::now();
     db.run(
         "UPDATE webhook_signing_keys SET expires_at = CASE WHEN expires_at IS NULL THEN ?1 ELSE ?2 END
           WHERE tenant_id = ?3 AND (expires_at IS NULL OR expires_at > ?2)",
         params![now.after(KEY_OVERLAP), now, tenant],
     )?;
-    create_key(db, sealer, tenant, true)
+    let made = create_key(db, sealer, tenant, true)?;
+    audit::record(db, tenant, caller, Action::WebhookKeyRotated, &made.id, json!({"version": made.version}))?;
+    Ok(made)
 }
 
 /// What a delivery needs.

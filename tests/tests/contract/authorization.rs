@@ -15,6 +15,7 @@ use tests::{Answer, App, Client, unique, wait_for};
 /// Operations that ask for no credential, and why.
 const PUBLIC: &[(&str, &str)] = &[
     ("createSession", "it is how people get a credential"),
+    ("acceptInvitation", "the link's token is the credential, and a known person's password"),
     ("getOpenApi", "the description of the API is no secret"),
     ("getDocs", "the documentation is no secret"),
     ("getHealth", "probes have no credential"),

@@ -20,6 +20,10 @@ const ADDITIONS: &[(&str, &str)] = &[
     ("createMediaLink", "a browser that shows a file has no token to send"),
     ("streamUpdates", "the contract names socket events and not the socket"),
     ("createSession", "the contract says that people have an app session and not how they get one"),
+    ("acceptInvitation", "who is invited must be able to come in"),
+    ("listInvitations", "who invites must see which links are open"),
+    ("createInvitation", "the contract has people and no way to become one"),
+    ("revokeInvitation", "a link that went to the wrong person must be taken back"),
     ("listAuditLog", "owners must see who gave whom which rights, and who changed what secrets open"),
 ];
 

@@ -27,6 +27,8 @@ pub struct World {
     pub tag: String,
     /// An import of contacts.
     pub import: String,
+    /// An open invitation to be an agent.
+    pub invitation: String,
     /// A plain member; made with the first use.
     member: OnceLock<tests::Person>,
 }
@@ -50,6 +52,8 @@ impl World {
         tenant.join(&team, &tenant.owner);
         let import = imports::send(&tenant.key, b"name\n");
         let tag = tenant.tag("of the world");
+        let invited = json!({"email": format!("{}@example.com", unique::word())});
+        let invited = tenant.owner.client.post("/v1/users/invitations", invited).expect(201);
         let (api_key, _) = tenant.key_of(&service_account, json!({"name": "of the world"}));
         World {
             conversation: text(&sent["conversation"], "id"),
@@ -66,6 +70,7 @@ impl World {
             fields,
             tag,
             import,
+            invitation: text(&invited["invitation"], "id"),
             member: OnceLock::new(),
         }
     }
@@ -118,6 +123,7 @@ impl World {
             Some("team") => &self.team,
             Some("svc") => &self.service_account,
             Some("key") => &self.api_key,
+            Some("inv") => &self.invitation,
             Some("mda") => &self.media,
             Some("usr") => &self.tenant.owner.id,
             _ => return text.to_string(),

@@ -2,6 +2,8 @@
 //!
 //! [`path`] is the whole way of a message; `kit` holds what all operations have in common.
 
+mod audit_log;
+mod billing;
 mod channels;
 mod contacts;
 mod conversations;

@@ -2,7 +2,9 @@
 
 use super::credentials::check_secret;
 use super::{CONNECTION, Connection, Credentials, Inbox, InboxSecrets, NAME_CHARS, connect, find};
+use crate::audit::{self, Action};
 use crate::pace;
+use common::auth::Principal;
 use common::crypto::Sealer;
 use common::db::Db;
 use common::input::Patch;
@@ -10,7 +12,7 @@ use common::problem::Violations;
 use common::time::Timestamp;
 use common::{Problem, Result, background, id, params};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 /// What may be changed of an inbox; what is absent stays.
@@ -72,11 +74,13 @@ pub struct SetInboxTeamRequest {
 /// Changes what the request names. New credentials start the queue of an inbox that its provider refused.
 pub fn update(
     db: &Db<'_>,
-    tenant: &str,
+    caller: &Principal,
     sealer: &Sealer,
     id: &str,
     request: &UpdateInboxRequest,
 ) -> Result<Inbox> {
+    let tenant = caller.tenant.as_str();
+    let before = find(db, tenant, id)?;
     let sql =
         format!("SELECT {CONNECTION} FROM inboxes WHERE id = ? AND tenant_id = ? AND deleted_at IS NULL");
     let found: Option<Connection> = db.row(&sql, params![id, tenant])?;
@@ -116,8 +120,21 @@ pub fn update(
         pace::recovered(db, tenant, connection.address.seq)?;
     }
     let mut inbox = find(db, tenant, id)?;
+    if sealed.is_some() || before.name != inbox.name || before.config != inbox.config {
+        let details = json!({
+            "from": before.settings(), "to": inbox.settings(), "credentialsChanged": sealed.is_some(),
+        });
+        audit::record(db, tenant, caller, Action::InboxUpdated, id, details)?;
+    }
     inbox.secrets = secrets;
     Ok(inbox)
+}
+
+impl Inbox {
+    /// What a change of settings may change, for the audit log.
+    fn settings(&self) -> Value {
+        json!({"name": self.name, "hmacMandatory": self.config.hmac_mandatory})
+    }
 }
 
 impl UpdateCredentials {
@@ -235,22 +252,27 @@ fn start_waiting_jobs(db: &Db<'_>, seq: i64) -> Result<()> {
 }
 
 /// Has new sessions go to a team.
-pub fn set_team(db: &Db<'_>, tenant: &str, id: &str, team: &str) -> Result<Inbox> {
+pub fn set_team(db: &Db<'_>, caller: &Principal, id: &str, team: &str) -> Result<Inbox> {
+    let tenant = caller.tenant.as_str();
     let known = db.touches("SELECT 1 FROM teams WHERE id = ? AND tenant_id = ?", params![team, tenant])?;
     let inbox = find(db, tenant, id)?;
     if !known {
         return Err(Problem::invalid("teamId", "must be the id of a team of this workspace"));
     }
-    put_team(db, tenant, inbox, Some(team))
+    put_team(db, caller, inbox, Some(team))
 }
 
 /// Has new sessions go to nobody in particular.
-pub fn clear_team(db: &Db<'_>, tenant: &str, id: &str) -> Result<Inbox> {
-    put_team(db, tenant, find(db, tenant, id)?, None)
+pub fn clear_team(db: &Db<'_>, caller: &Principal, id: &str) -> Result<Inbox> {
+    put_team(db, caller, find(db, &caller.tenant, id)?, None)
 }
 
-fn put_team(db: &Db<'_>, tenant: &str, mut inbox: Inbox, team: Option<&str>) -> Result<Inbox> {
-    let now = Timestamp::now();
+fn put_team(db: &Db<'_>, caller: &Principal, mut inbox: Inbox, team: Option<&str>) -> Result<Inbox> {
+    let (tenant, now) = (&caller.tenant, Timestamp::now());
+    if inbox.team_id.as_deref() != team {
+        let details = json!({"from": inbox.team_id, "to": team});
+        audit::record(db, tenant, caller, Action::InboxTeamChanged, &inbox.id, details)?;
+    }
     db.run(
         "UPDATE inboxes SET team_id = ?, updated_at = ? WHERE seq = ? AND tenant_id = ?",
         params![team, now, inbox.seq, tenant],
@@ -262,13 +284,14 @@ fn put_team(db: &Db<'_>, tenant: &str, mut inbox: Inbox, team: Option<&str>) -> 
 
 /// Disconnects: nothing is received or sent any more, its secrets are forgotten, its history stays. Sends that
 /// wait fail one after the other, by their jobs. The sender may be connected again, as a new inbox.
-pub fn delete(db: &Db<'_>, tenant: &str, id: &str) -> Result<()> {
-    let now = Timestamp::now();
-    let gone = db.row::<(i64,)>(
+pub fn delete(db: &Db<'_>, caller: &Principal, id: &str) -> Result<()> {
+    let (tenant, now) = (&caller.tenant, Timestamp::now());
+    let inbox = find(db, tenant, id)?;
+    db.run(
         "UPDATE inboxes SET deleted_at = ?, updated_at = ?, credentials = NULL, state = 'inactive', reasons = '[]'
-          WHERE id = ? AND tenant_id = ? AND deleted_at IS NULL RETURNING seq",
-        params![now, now, id, tenant],
+          WHERE seq = ? AND tenant_id = ?",
+        params![now, now, inbox.seq, tenant],
     )?;
-    let Some((seq,)) = gone else { return Err(Problem::not_found("inbox", id)) };
-    start_waiting_jobs(db, seq)
+    audit::record(db, tenant, caller, Action::InboxDeleted, id, inbox.summary())?;
+    start_waiting_jobs(db, inbox.seq)
 }

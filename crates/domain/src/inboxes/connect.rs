@@ -4,6 +4,7 @@ use super::credentials::check_secret;
 use super::{
     COLUMNS, Credentials, INBOXES_MAX, Inbox, InboxConfig, InboxSecrets, InstagramLogin, SmsProvider,
 };
+use crate::audit::{self, Action};
 use crate::phone;
 use common::auth::Principal;
 use common::crypto::Sealer;
@@ -464,6 +465,7 @@ pub fn create(
     for sender in senders {
         let name = request.name(&sender, is_only);
         let mut inbox = insert(db, caller, sealer, &sender, &name)?;
+        audit::record(db, &caller.tenant, caller, Action::InboxConnected, &inbox.id, inbox.summary())?;
         inbox.secrets = sender.secrets;
         made.push(inbox);
     }

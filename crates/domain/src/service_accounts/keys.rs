@@ -1,12 +1,14 @@
 //! API keys of service accounts (contract section 12). Kept as SHA-256 only; the text is shown once.
 
 use super::{find, role};
+use crate::audit::{self, Action};
 use common::auth::{Principal, Role, api_key, scopes};
 use common::db::{Db, Error as DbError, FromRow, Row};
 use common::problem::Violations;
 use common::time::Timestamp;
 use common::{Problem, Result, id, params};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use utoipa::ToSchema;
 
 /// Longest name, in characters.
@@ -164,6 +166,11 @@ pub fn create(
             api_key.expires_at
         ],
     )?;
+    let details = json!({
+        "serviceAccountId": api_key.service_account_id, "name": api_key.name, "prefix": api_key.prefix,
+        "scopes": request.scopes, "expiresAt": api_key.expires_at,
+    });
+    audit::record(db, &caller.tenant, caller, Action::ApiKeyCreated, &api_key.id, details)?;
     Ok(CreatedApiKey { api_key, plaintext_key: key.plaintext })
 }
 
@@ -224,12 +231,21 @@ fn denied(detail: String) -> Problem {
 }
 
 /// Ends a key; ending it again changes nothing.
-pub fn revoke(db: &Db<'_>, tenant: &str, id: &str) -> Result<()> {
-    let found = db.touches(
-        "UPDATE api_keys SET revoked_at = coalesce(revoked_at, ?) WHERE id = ? AND tenant_id = ? RETURNING 1",
-        params![Timestamp::now(), id, tenant],
+pub fn revoke(db: &Db<'_>, caller: &Principal, id: &str) -> Result<()> {
+    let found = db.row::<(String, String, String, Option<Timestamp>)>(
+        "SELECT k.service_account_id, k.name, k.prefix, k.revoked_at FROM api_keys k WHERE k.id = ? AND k.tenant_id = ?",
+        params![id, caller.tenant],
     )?;
-    if found { Ok(()) } else { Err(Problem::not_found("api key", id)) }
+    let (account, name, prefix, revoked_at) = found.ok_or_else(|| Problem::not_found("api key", id))?;
+    if revoked_at.is_some() {
+        return Ok(());
+    }
+    db.run(
+        "UPDATE api_keys SET revoked_at = ? WHERE id = ? AND tenant_id = ?",
+        params![Timestamp::now(), id, caller.tenant],
+    )?;
+    let details = json!({"serviceAccountId": account, "name": name, "prefix": prefix});
+    audit::record(db, &caller.tenant, caller, Action::ApiKeyRevoked, id, details)
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ use utoipa::ToSchema;
 /// How long a link is good where the request does not say, in seconds.
 pub const KEEP_SECONDS: u32 = 7 * 24 * 60 * 60;
 /// How long a link may be good, in seconds.
-pub const KEEP_SECONDS_RANGE: std::ops::RangeInclusive<u32> = 60..=30 * 24 * 60 * 60;
+pub const KEEP_SECONDS_RANGE: std::ops::RangeInclusive<u32> = 1..=30 * 24 * 60 * 60;
 /// Most open invitations of a tenant, expired ones included until they are revoked or replaced.
 pub const OPEN_MAX: i64 = 1000;
 
@@ -56,8 +56,8 @@ pub struct CreateInvitationRequest {
     pub email: String,
     /// What they will be; default `agent`.
     pub role: Option<Role>,
-    /// How long the link is good: 60 to 2592000 (30 days); default 604800 (7 days).
-    #[schema(minimum = 60, maximum = 2_592_000, example = 604_800)]
+    /// How long the link is good: 1 to 2592000 (30 days); default 604800 (7 days).
+    #[schema(minimum = 1, maximum = 2_592_000, example = 604_800)]
     pub expires_in_seconds: Option<u32>,
 }
 
@@ -96,7 +96,7 @@ impl CreateInvitationRequest {
         let email = changes::email(&self.email);
         violations.check(email.is_some(), "email", "must be an e-mail address of at most 254 characters");
         let seconds = self.expires_in_seconds.unwrap_or(KEEP_SECONDS);
-        violations.check(KEEP_SECONDS_RANGE.contains(&seconds), "expiresInSeconds", "must be 60 to 2592000");
+        violations.check(KEEP_SECONDS_RANGE.contains(&seconds), "expiresInSeconds", "must be 1 to 2592000");
         violations.finish()?;
         Ok((email.unwrap_or_default(), Duration::from_secs(seconds.into())))
     }
@@ -259,10 +259,10 @@ mod tests {
         };
         let (email, keep) = request(" Jan@Example.com ", None).check().unwrap();
         assert_eq!((email.as_str(), keep.as_secs()), ("jan@example.com", 604_800));
-        assert_eq!(request("a@b", Some(60)).check().unwrap().1.as_secs(), 60);
+        assert_eq!(request("a@b", Some(1)).check().unwrap().1.as_secs(), 1);
         for (wrong, fields) in [
             (request("jan", None), vec!["email"]),
-            (request("a@b", Some(59)), vec!["expiresInSeconds"]),
+            (request("a@b", Some(0)), vec!["expiresInSeconds"]),
             (request("", Some(2_592_001)), vec!["email", "expiresInSeconds"]),
         ] {
             let problem = wrong.check().unwrap_err();

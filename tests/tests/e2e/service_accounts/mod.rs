@@ -1,8 +1,9 @@
 //! `/v1/service-accounts` and `/v1/api-keys`.
 
 use serde_json::{Value, json};
+use std::time::Duration;
 use tests::client::text;
-use tests::{App, Tenant, wait_for};
+use tests::{App, Client, Tenant, wait_for};
 
 const EVERYTHING: &str = "/v1/contacts";
 
@@ -90,7 +91,7 @@ fn a_key_ends_when_it_said() {
     let soon = tests::unique::time_in(1500);
     let (_, client) = tenant.new_key(json!({"name": "short", "expiresAt": soon}));
     client.get(EVERYTHING).expect(200);
-    wait_for("the end of the key", std::time::Duration::from_secs(5), || {
+    wait_for("the end of the key", Duration::from_secs(5), || {
         (client.get(EVERYTHING).status == 401).then_some(())
     });
 }
@@ -112,12 +113,87 @@ fn the_use_of_a_key_is_noted() {
     let (id, client) = tenant.new_key(json!({"name": "used"}));
     client.get(EVERYTHING).expect(200);
     let path = format!("/v1/service-accounts/{}/api-keys", tenant.service_account);
-    wait_for("lastUsedAt", std::time::Duration::from_secs(5), || {
+    wait_for("lastUsedAt", Duration::from_secs(5), || {
         let listed = tenant.key.get(&path).expect(200);
         let key =
             listed["apiKeys"].as_array().unwrap().iter().find(|key| key["id"] == json!(id)).unwrap().clone();
         key.get("lastUsedAt").cloned()
     });
+}
+
+#[test]
+fn the_use_of_a_key_is_written_once_a_minute() {
+    let tenant = Tenant::new(App::shared());
+    let (id, client) = tenant.new_key(json!({"name": "busy"}));
+    let path = format!("/v1/service-accounts/{}/api-keys", tenant.service_account);
+    let last_used = || {
+        let listed = tenant.owner.client.get(&path).expect(200);
+        let keys = listed["apiKeys"].as_array().unwrap();
+        keys.iter().find(|key| key["id"] == json!(id)).unwrap().get("lastUsedAt").cloned()
+    };
+    assert_eq!(last_used(), None);
+    client.get(EVERYTHING).expect(200);
+    let first = wait_for("lastUsedAt", Duration::from_secs(5), last_used);
+    // It is written after the response: time enough for one that should not be.
+    for _ in 0..5 {
+        client.get(EVERYTHING).expect(200);
+        std::thread::sleep(Duration::from_millis(150));
+    }
+    assert_eq!(last_used(), Some(first));
+}
+
+#[test]
+fn a_key_without_scopes_has_all_of_its_role() {
+    let tenant = Tenant::new(App::shared());
+    for (role, scopes) in [("owner", 59), ("admin", 59), ("agent", 40)] {
+        let account =
+            tenant.owner.client.post("/v1/service-accounts", json!({"name": role, "role": role})).expect(200);
+        let path = format!("/v1/service-accounts/{}/api-keys", text(&account, "id"));
+        let made = tenant.owner.client.post(&path, json!({"name": "all"})).expect(200);
+        let all = made["apiKey"]["scopes"].as_array().unwrap();
+        assert_eq!(all.len(), scopes, "{role}");
+        assert_eq!(all.contains(&json!("webhook:update")), role != "agent");
+        assert_eq!(tenant.owner.client.get(&path).expect(200)["apiKeys"][0]["scopes"], json!(all));
+    }
+}
+
+/// Paths of several components: each has instances of its own.
+const COMPONENTS: &[&str] = &[
+    "/v1/contacts",
+    "/v1/inboxes",
+    "/v1/conversations",
+    "/v1/teams",
+    "/v1/webhooks",
+    "/v1/users",
+    "/v1/service-accounts",
+];
+
+/// Statuses of many requests at once, which take several instances of each component.
+fn everywhere(client: &Client) -> Vec<u16> {
+    std::thread::scope(|scope| {
+        let calls: Vec<_> = (0..6)
+            .flat_map(|_| COMPONENTS)
+            .map(|path| scope.spawn(move || client.get(path).status))
+            .collect();
+        calls.into_iter().map(|call| call.join().unwrap()).collect()
+    })
+}
+
+#[test]
+fn a_key_that_ended_is_out_everywhere_also_where_it_was_known() {
+    let tenant = Tenant::new(App::shared());
+    let account = tenant.owner.client.post("/v1/service-accounts", json!({"name": "gone"})).expect(200);
+    let account = text(&account, "id");
+    let (id, revoked) = tenant.key_of(&account, json!({"name": "one"}));
+    let (_, deleted) = tenant.key_of(&account, json!({"name": "two"}));
+    for key in [&revoked, &deleted] {
+        assert_eq!(everywhere(key), vec![200; 6 * COMPONENTS.len()]);
+    }
+    tenant.owner.client.delete(&format!("/v1/api-keys/{id}")).expect(204);
+    assert_eq!(everywhere(&revoked), vec![401; 6 * COMPONENTS.len()], "revoked");
+    assert_eq!(everywhere(&deleted), vec![200; 6 * COMPONENTS.len()], "the other key is not concerned");
+    tenant.owner.client.delete(&format!("/v1/service-accounts/{account}")).expect(204);
+    assert_eq!(everywhere(&deleted), vec![401; 6 * COMPONENTS.len()], "its account is deleted");
 }
 
 #[test]

@@ -1,6 +1,11 @@
-//! `POST /v1/auth/sessions`: how people sign in, and what their tokens may do.
+//! `POST /v1/auth/sessions`: how people sign in, and what their tokens may do. The other files are `/v1/users` and
+//! invitations.
 
 mod identity_provider;
+mod invitations;
+mod me;
+mod members;
+mod roles;
 
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
