@@ -1,11 +1,11 @@
--- What wrk sends and how it reports. Arguments: KIND CONTACTS KEY INBOX
--- KIND is hello, contact, contacts or message. The ids and addresses are those of native/src/load.rs.
+-- What wrk sends and how it reports. Arguments: KIND CONTACTS KEY INBOX QUERY
+-- KIND is hello, contact, contacts, list (with QUERY) or message. The ids and addresses are those of native/src/load.rs.
 
-local kind, contacts, inbox
+local kind, contacts, inbox, query
 local headers = { ["content-type"] = "application/json" }
 
 function init(arguments)
-  kind, contacts, inbox = arguments[1], tonumber(arguments[2]), arguments[4]
+  kind, contacts, inbox, query = arguments[1], tonumber(arguments[2]), arguments[4], arguments[5]
   headers["authorization"] = "Bearer " .. (arguments[3] or "")
   -- The same sequence for both sides of a comparison.
   math.randomseed(1)
@@ -17,6 +17,8 @@ function request()
     return wrk.format("GET", string.format("/v1/contacts/con_01J%023d", n), headers)
   elseif kind == "contacts" then
     return wrk.format("GET", "/v1/contacts?pageSize=50", headers)
+  elseif kind == "list" then
+    return wrk.format("GET", "/v1/contacts" .. query, headers)
   elseif kind == "message" then
     local body = string.format(
       '{"inboxId":"%s","recipient":{"type":"channel","channel":"whatsapp","externalId":"+%d"},'

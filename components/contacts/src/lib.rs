@@ -1,17 +1,24 @@
 //! `/v1/contacts`: people and companies that write with a tenant, their custom fields, tags and imports (contract section 7).
 
+mod consent;
+mod count;
+mod export;
+mod external;
 mod fields;
 mod imports;
+mod lifecycle;
 mod list;
+mod merge;
 mod tags;
 
 use axum::Json as Answer;
+use axum::response::{IntoResponse, Response};
 use common::auth::{Principal, Role};
 use common::input::{Id, Json, Post};
 use common::routes::{Operation, Routes};
-use common::{Result, db};
+use common::{Problem, Result, db};
 use domain::contacts::{self, Contact, CreateContactRequest, UpdateContactRequest};
-use http::StatusCode;
+use http::{HeaderMap, StatusCode, header};
 
 common::serve!(crate::routes);
 
@@ -19,6 +26,7 @@ common::serve!(crate::routes);
 pub fn routes() -> Routes {
     Routes::new("Contacts")
         .add(list::operation(), list::list)
+        .add(count::operation(), count::count)
         .add(
             Operation::post("/v1/contacts", "createContact")
                 .tenant(&["contact:create"], Role::ALL)
@@ -40,7 +48,10 @@ pub fn routes() -> Routes {
             Operation::get("/v1/contacts/{id}", "getContact")
                 .tenant(&["contact:read"], Role::ALL)
                 .summary("Read one contact")
-                .describe("Archived contacts are shown, deleted ones are not.")
+                .describe(
+                    "Archived contacts are shown, deleted ones are not. The `ETag` names this version of the contact, \
+                     its identities, tags and fields: give it as `If-Match` to change no other version.",
+                )
                 .path_param("id", "The contact, `con_…`.")
                 .answers::<Contact>(200, "The contact.", CONTACT)
                 .problem(404, "contact_not_found", "There is no such contact in this tenant."),
@@ -55,6 +66,8 @@ pub fn routes() -> Routes {
                      when something changed.",
                 )
                 .path_param("id", "The contact, `con_…`.")
+                .header("If-Match", IF_MATCH)
+                .problem(412, "contact_changed", CHANGED)
                 .body::<UpdateContactRequest>(r#"{"name":"Anna Nowak"}"#)
                 .answers::<Contact>(200, "The contact after the change.", CONTACT)
                 .problem(404, "contact_not_found", "There is no such contact in this tenant."),
@@ -63,7 +76,15 @@ pub fn routes() -> Routes {
         .merge(fields::routes())
         .merge(tags::routes())
         .merge(imports::routes())
+        .merge(lifecycle::routes())
+        .merge(external::routes())
+        .merge(consent::routes())
+        .merge(merge::routes())
+        .add(export::operation(), export::export)
 }
+
+const IF_MATCH: &str = "An `ETag` of the contact: another version is not changed.";
+const CHANGED: &str = "The contact is not the version that `If-Match` names.";
 
 const CONTACT: &str = r#"{
   "id": "con_01HV8Y5R5RFMS0TFK6PKF9H2S8", "tenantId": "tn_01HV8Y1N3QPY9X2HBQ1M9E8D0K", "name": "Anna Kowalska",
@@ -72,21 +93,37 @@ const CONTACT: &str = r#"{
   "tagIds": [], "customFields": {"cf_lifecycle_stage": "lead", "cf_preferred_store": "Krakow"}, "archivedAt": null
 }"#;
 
-async fn create(
-    caller: Principal,
-    Post { body, once }: Post<CreateContactRequest>,
-) -> Result<axum::response::Response> {
-    once.write(&caller.tenant, StatusCode::CREATED, |db| contacts::create(db, &caller, &body)).await
+async fn create(caller: Principal, Post { body, once }: Post<CreateContactRequest>) -> Result<Response> {
+    once.write(&caller.tenant, StatusCode::CREATED, |db| contacts::create(db, &caller, &body, None)).await
 }
 
-async fn read(caller: Principal, Id(id): Id) -> Result<Answer<Contact>> {
-    db::read(|db| contacts::find(db, &caller.tenant, &id)).await.map(Answer)
+async fn read(caller: Principal, Id(id): Id) -> Result<Response> {
+    let contact = db::read(|db| contacts::find(db, &caller.tenant, &id)).await?;
+    versioned(StatusCode::OK, contact)
 }
 
 async fn update(
     caller: Principal,
     Id(id): Id,
+    headers: HeaderMap,
     Json(body): Json<UpdateContactRequest>,
-) -> Result<Answer<Contact>> {
-    db::write(|db| contacts::update(db, &caller, &id, &body)).await.map(Answer)
+) -> Result<Response> {
+    let expected = if_match(&headers)?;
+    let contact = db::write(|db| contacts::update(db, &caller, &id, &body, expected)).await?;
+    versioned(StatusCode::OK, contact)
+}
+
+/// A contact with its `ETag`.
+fn versioned(status: StatusCode, contact: Contact) -> Result<Response> {
+    let etag = contacts::etag::of(&contact)?;
+    Ok((status, [(header::ETAG, etag)], Answer(contact)).into_response())
+}
+
+fn if_match(headers: &HeaderMap) -> Result<Option<&str>> {
+    headers
+        .get(header::IF_MATCH)
+        .map(|value| {
+            value.to_str().map_err(|_| Problem::malformed("The header If-Match is no list of entity tags."))
+        })
+        .transpose()
 }

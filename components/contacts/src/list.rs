@@ -122,6 +122,9 @@ fn read(query: &str) -> Result<(Filter, Option<u32>, Option<String>)> {
                     format!("must be at most {SEARCH_CHARS} characters"),
                 ));
             }
+            "search" if value.contains('\0') => {
+                return Err(Problem::parameter("search", "must not hold a zero character"));
+            }
             "search" => filter.search = Some(value.trim().to_string()).filter(|text| !text.is_empty()),
             "tagIds" | "tagIds[]" => add(&mut filter.tag_ids, "tagIds", &value)?,
             "channels" | "channels[]" => add(&mut filter.channels, "channels", &value)?,

@@ -101,6 +101,7 @@ fn sending(operation: Operation) -> Operation {
             "No inbox to send from is known, or it was disconnected: name one with `inboxId`.",
         )
         .problem(404, "conversation_not_found", "The conversation is absent.")
+        .problem(409, "recipient_opted_out", "The recipient does not want messages on this channel.")
         .problem(
             409,
             "messagingWindowClosed",

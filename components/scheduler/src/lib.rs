@@ -6,6 +6,7 @@
 
 mod connections;
 mod deliver_webhook;
+mod erase_contact;
 mod fetch_media;
 mod housekeeping;
 mod import_contacts;

@@ -1,8 +1,8 @@
 //! Claiming jobs and handing them to their workers.
 
 use crate::{
-    deliver_webhook, fetch_media, import_contacts, long_work, mark_read, process_callback, send_message,
-    send_reaction,
+    deliver_webhook, erase_contact, fetch_media, import_contacts, long_work, mark_read, process_callback,
+    send_message, send_reaction,
 };
 use common::time::Timestamp;
 use common::{Result, background, db, settings};
@@ -179,6 +179,7 @@ async fn work(job: &Job) -> Turn {
         Some(Kind::ConvertField) => long_work::run(job, fields::work::convert).await,
         Some(Kind::ClearTag) => long_work::run(job, |db, job, _| tags::clear(db, job)).await,
         Some(Kind::ImportContacts) => import_contacts::run(job).await,
+        Some(Kind::EraseContact) => erase_contact::run(job).await,
         Some(Kind::DeliverWebhook) => deliver_webhook::run(job).await,
         // A newer version's job, seen during an update: leave it to that version.
         None => again_in(job, Duration::from_secs(60), "the kind is not known to this version").await,

@@ -41,6 +41,13 @@ pub async fn run(job: &Job) -> Result<Turn> {
         // The last worker died between the request and its answer: nobody knows whether it was sent.
         return unknown(job, "the worker stopped before the provider answered").await;
     }
+    if outbound.contact_is_gone {
+        return fail(job, "contact_gone", "The contact was deleted before the message was sent.").await;
+    }
+    if outbound.is_unwanted {
+        return fail(job, "recipient_opted_out", "The recipient does not want messages on this channel.")
+            .await;
+    }
     if outbound.paced
         && let Some(turn) = line::wait_for_turn(job, &outbound.inbox).await?
     {

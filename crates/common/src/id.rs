@@ -26,6 +26,7 @@ pub enum Kind {
     Import,
     Invitation,
     AuditEntry,
+    Merge,
 }
 
 impl Kind {
@@ -53,6 +54,7 @@ impl Kind {
             Kind::Import => "import_",
             Kind::Invitation => "inv_",
             Kind::AuditEntry => "aud_",
+            Kind::Merge => "mrg_",
         }
     }
 }

@@ -25,6 +25,7 @@ pub const FILES: &[(&str, &str)] = &[
     ("fields_and_tags", include_str!("../../../migrations/0013_fields_and_tags.sql")),
     ("imports", include_str!("../../../migrations/0014_imports.sql")),
     ("people", include_str!("../../../migrations/0015_people.sql")),
+    ("contacts", include_str!("../../../migrations/0016_contacts.sql")),
 ];
 
 /// The version that the database is at; fails on an empty one.

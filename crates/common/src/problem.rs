@@ -145,6 +145,11 @@ impl Problem {
         Self::new(StatusCode::CONFLICT, code, detail)
     }
 
+    /// 412: the thing is not the version that the request is for.
+    pub fn precondition_failed(code: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::PRECONDITION_FAILED, code, detail)
+    }
+
     /// 413: larger than the route allows.
     pub fn too_large(limit: usize) -> Self {
         Self::new(

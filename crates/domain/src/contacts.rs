@@ -1,11 +1,20 @@
 //! Contacts and their identities (contract section 7).
 
+pub mod etag;
+pub mod export;
+pub mod external;
+pub mod lifecycle;
+mod list;
+pub mod merging;
+mod search;
+
+pub use list::{Direction, Filter, OrderBy, count, list};
+
 use crate::events::{self, Event};
-use crate::fields::values::{self, Fields};
+use crate::fields::values::Fields;
 use crate::phone;
 use common::auth::Principal;
-use common::db::{Db, Error as DbError, FromRow, Row, ToValue, Value};
-use common::page::{Binding, Key, Page, Position};
+use common::db::{Db, Error as DbError, FromRow, Row};
 use common::problem::Violations;
 use common::time::Timestamp;
 use common::{Problem, Result, id, params};
@@ -40,6 +49,10 @@ pub struct Contact {
     pub custom_fields: Box<RawValue>,
     /// `null` while the contact is active.
     pub archived_at: Option<Timestamp>,
+    /// What the tenant's own system calls the contact.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "crm-4711")]
+    pub external_id: Option<String>,
     #[serde(skip)]
     pub seq: i64,
 }
@@ -53,6 +66,28 @@ pub struct Identity {
     #[schema(example = "whatsapp")]
     pub channel: String,
     pub metadata: IdentityMetadata,
+    /// Absent while nothing is known.
+    pub consent: Option<Consent>,
+}
+
+/// Whether a person wants to be written to at an address.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Consent {
+    pub state: ConsentState,
+    /// Who said so: `api`, `keyword` (they wrote STOP or START), the channel, or the channel and its error code, such
+    /// as `whatsapp:131050`.
+    #[schema(example = "keyword")]
+    pub source: String,
+    pub at: Timestamp,
+}
+
+/// `optedOut`: nothing is sent there.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum ConsentState {
+    OptedIn,
+    OptedOut,
 }
 
 /// `phoneNumber` for WhatsApp and SMS, `externalId` for the others and for people whom WhatsApp knows by a user
@@ -93,11 +128,16 @@ pub struct UpdateContactRequest {
 
 /// Columns of a contact, from `contacts c`. The three lists travel as one text, a line each (JSON has no raw
 /// line breaks): every value that crosses from the host costs, and a page has fifty rows.
-const COLUMNS: &str = "c.seq, c.id, c.tenant_id, c.name, c.created_at, c.updated_at, c.archived_at,
-    (SELECT json_group_array(json_object('id', i.id, 'channel', i.channel, 'metadata',
+const COLUMNS: &str = "c.seq, c.id, c.tenant_id, c.name, c.created_at, c.updated_at, c.archived_at, c.identifier,
+    (SELECT json_group_array(json_patch(json_object('id', i.id, 'channel', i.channel, 'metadata',
               CASE WHEN i.channel IN ('whatsapp', 'sms') AND i.address NOT GLOB '*[^0-9]*'
                    THEN json_object('phoneNumber', '+' || i.address)
-                   ELSE json_object('externalId', i.address) END))
+                   ELSE json_object('externalId', i.address) END),
+              CASE WHEN i.consent IS NULL THEN '{}'
+                   ELSE json_object('consent', json_object(
+                     'state', CASE i.consent WHEN 'opted_in' THEN 'optedIn' ELSE 'optedOut' END,
+                     'source', i.consent_source,
+                     'at', strftime('%Y-%m-%dT%H:%M:%fZ', i.consent_at / 1000.0, 'unixepoch'))) END))
        FROM identities i WHERE i.contact_seq = c.seq)
     || char(10) || (SELECT json_group_array(t.tag_id) FROM contact_tags t WHERE t.contact_seq = c.seq)
     || char(10) || (SELECT json_group_object(f.field_id, f.value) FROM contact_fields f WHERE f.contact_seq = c.seq)
@@ -107,6 +147,7 @@ impl FromRow for Contact {
     fn from_row(row: &mut Row) -> Result<Self, DbError> {
         let (seq, id, tenant_id, name) = (row.take()?, row.take()?, row.take()?, row.take()?);
         let (created_at, updated_at, archived_at) = (row.take()?, row.take()?, row.take()?);
+        let external_id = row.take()?;
         let lists: String = row.take()?;
         let mut lists = lists.split('\n');
         let mut list = || raw(lists.next().unwrap_or_default());
@@ -118,6 +159,7 @@ impl FromRow for Contact {
             created_at,
             updated_at,
             archived_at,
+            external_id,
             identities: list()?,
             tag_ids: list()?,
             custom_fields: list()?,
@@ -139,7 +181,8 @@ pub fn find(db: &Db<'_>, tenant: &str, id: &str) -> Result<Contact> {
 }
 
 impl CreateContactRequest {
-    /// Checks every field; answers the digits of the phone number, and the values of custom fields by id.
+    /// Checks every field; answers the digits of the phone number, and the values of custom fields by id,
+    /// empty ones to be cleared.
     fn validate(&self, fields: &Fields) -> Result<(Option<String>, BTreeMap<String, String>)> {
         let mut violations = Violations::new();
         if let Some(name) = &self.name {
@@ -161,44 +204,74 @@ impl CreateContactRequest {
 }
 
 /// Creates a contact and tells the webhook. A phone number that another contact has is a 409.
-pub fn create(db: &Db<'_>, caller: &Principal, request: &CreateContactRequest) -> Result<Contact> {
+pub fn create(
+    db: &Db<'_>,
+    caller: &Principal,
+    request: &CreateContactRequest,
+    external_id: Option<&str>,
+) -> Result<Contact> {
     let (digits, fields) = request.validate(&Fields::named(db, &caller.tenant, &request.custom_fields)?)?;
     let now = Timestamp::now();
     let seq = insert(db, &caller.tenant, request.name.as_deref(), now)?;
-    if let Some(digits) = digits {
-        let taken = |digits: &str| {
-            Problem::conflict(
-                "contact_phone_taken",
-                format!(
-                    "Another contact has the phone number +{digits}: find it with GET /v1/contacts?search={digits}."
-                ),
-            )
-        };
-        for other in phone::variants(&digits).iter().skip(1) {
-            let known = db.touches(
-                "SELECT 1 FROM identities WHERE tenant_id = ? AND channel = 'whatsapp' AND address = ?",
-                params![caller.tenant, other],
-            )?;
-            if known {
-                return Err(taken(other));
-            }
-        }
-        add_identity(db, &caller.tenant, seq, "whatsapp", &digits, now).map_err(|error| match error {
-            DbError::Unique(_) => taken(&digits),
-            other => other.into(),
-        })?;
-    }
-    if !fields.is_empty() {
-        let json = serde_json::to_string(&fields).map_err(|error| Problem::internal(error.to_string()))?;
+    if let Some(external_id) = external_id {
         db.run(
-            "INSERT INTO contact_fields (contact_seq, field_id, tenant_id, value)
-             SELECT ?, key, ?, value FROM json_each(?)",
-            params![seq, caller.tenant, json],
+            "UPDATE contacts SET identifier = ? WHERE seq = ? AND tenant_id = ?",
+            params![external_id, seq, caller.tenant],
         )?;
     }
+    if let Some(digits) = digits {
+        set_phone(db, &caller.tenant, seq, &digits, now)?;
+    }
+    set_fields(db, &caller.tenant, seq, &fields)?;
     let contact = by_seq(db, &caller.tenant, seq)?;
     events::emit(db, &caller.tenant, now, &[created_event(&contact)?])?;
     Ok(contact)
+}
+
+/// Gives a contact a WhatsApp identity, unless it has it. The number of a deleted contact is free, with its
+/// conversation; that of another contact is a 409.
+fn set_phone(db: &Db<'_>, tenant: &str, seq: i64, digits: &str, now: Timestamp) -> Result<()> {
+    let known = db.row::<(i64, i64, String, bool)>(
+        "SELECT i.seq, i.contact_seq, i.address,
+                (SELECT c.deleted_at FROM contacts c WHERE c.seq = i.contact_seq) IS NOT NULL
+           FROM identities i
+          WHERE i.tenant_id = ? AND i.channel = 'whatsapp' AND i.address IN (SELECT value FROM json_each(?))
+          ORDER BY i.contact_seq = ? DESC LIMIT 1",
+        params![tenant, phone::variants_json(digits), seq],
+    )?;
+    match known {
+        Some((_, owner, ..)) if owner == seq => Ok(()),
+        Some((identity, _, _, true)) => Ok(db.run(
+            "UPDATE identities SET contact_seq = ? WHERE seq = ? AND tenant_id = ?",
+            params![seq, identity, tenant],
+        )?),
+        Some((_, _, address, false)) => Err(Problem::conflict(
+            "contact_phone_taken",
+            format!(
+                "Another contact has the phone number +{address}: find it with GET /v1/contacts?search={address}."
+            ),
+        )),
+        None => add_identity(db, tenant, seq, "whatsapp", digits, now).map(drop).map_err(Problem::from),
+    }
+}
+
+/// Sets custom fields of a contact; an empty value clears its field.
+fn set_fields(db: &Db<'_>, tenant: &str, seq: i64, fields: &BTreeMap<String, String>) -> Result<()> {
+    if fields.is_empty() {
+        return Ok(());
+    }
+    let json = serde_json::to_string(fields).map_err(|error| Problem::internal(error.to_string()))?;
+    db.run(
+        "INSERT INTO contact_fields (contact_seq, field_id, tenant_id, value)
+         SELECT ?, key, ?, value FROM json_each(?) WHERE value <> ''
+         ON CONFLICT (contact_seq, field_id) DO UPDATE SET value = excluded.value",
+        params![seq, tenant, json],
+    )?;
+    Ok(db.run(
+        "DELETE FROM contact_fields WHERE contact_seq = ? AND tenant_id = ?
+            AND field_id IN (SELECT key FROM json_each(?) WHERE value = '')",
+        params![seq, tenant, json],
+    )?)
 }
 
 /// The row of a new contact; answers its `seq`.
@@ -270,9 +343,18 @@ pub(crate) fn changed(db: &Db<'_>, tenant: &str, seqs: &[i64]) -> Result<()> {
 }
 
 /// Changes the fields that are present and tells the webhook, unless nothing changes.
-pub fn update(db: &Db<'_>, caller: &Principal, id: &str, request: &UpdateContactRequest) -> Result<Contact> {
+///
+/// `expected` is the caller's `If-Match`: see [`etag::check`].
+pub fn update(
+    db: &Db<'_>,
+    caller: &Principal,
+    id: &str,
+    request: &UpdateContactRequest,
+    expected: Option<&str>,
+) -> Result<Contact> {
     use common::input::Patch;
     let before = find(db, &caller.tenant, id)?;
+    etag::check(expected, Some(&before))?;
     let name = match &request.name {
         Patch::Keep => return Ok(before),
         Patch::Clear => None,
@@ -295,120 +377,3 @@ pub fn update(db: &Db<'_>, caller: &Principal, id: &str, request: &UpdateContact
     events::emit(db, &caller.tenant, now, &[updated_event(&contact)?])?;
     Ok(contact)
 }
-
-/// What contacts are listed by.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum OrderBy {
-    #[default]
-    CreatedAt,
-    UpdatedAt,
-    Name,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Direction {
-    Asc,
-    #[default]
-    Desc,
-}
-
-/// Which contacts a list shows. Everything given must hold; inside `tag_ids` and `channels` any.
-#[derive(Debug, Default)]
-pub struct Filter {
-    pub search: Option<String>,
-    pub custom_fields: BTreeMap<String, String>,
-    pub tag_ids: Vec<String>,
-    pub channels: Vec<String>,
-    pub archived: bool,
-    pub created_after: Option<Timestamp>,
-    pub created_before: Option<Timestamp>,
-    pub order_by: OrderBy,
-    pub direction: Direction,
-}
-
-impl Filter {
-    /// Ties page tokens to the tenant and to everything that changes the rows or their order.
-    pub fn binding(&self, tenant: &str) -> Binding {
-        Binding::new(&["getContacts", tenant, &format!("{self:?}")])
-    }
-}
-
-/// A page of contacts and the token of the next.
-pub fn list(
-    db: &Db<'_>,
-    tenant: &str,
-    filter: &Filter,
-    page: &Page,
-) -> Result<(Vec<Contact>, Option<String>)> {
-    let sort = match filter.order_by {
-        OrderBy::CreatedAt => "c.created_at",
-        OrderBy::UpdatedAt => "c.updated_at",
-        OrderBy::Name => "coalesce(c.name, '') COLLATE NOCASE",
-    };
-    let (way, beyond) = if filter.direction == Direction::Asc { ("ASC", ">") } else { ("DESC", "<") };
-    let mut sql = format!(
-        "SELECT {COLUMNS} FROM contacts c
-          WHERE c.tenant_id = ? AND (c.archived_at IS NULL) = ? AND c.deleted_at IS NULL"
-    );
-    let mut values: Vec<Value> = vec![tenant.to_value(), (!filter.archived).to_value()];
-    let mut and = |condition: &str, bound: &[&dyn ToValue]| {
-        sql.push_str(" AND ");
-        sql.push_str(condition);
-        values.extend(bound.iter().map(|value| value.to_value()));
-    };
-    if let Some(after) = &page.after {
-        and(&format!("({sort}, c.seq) {beyond} (?, ?)"), &[&after.key, &after.seq]);
-    }
-    if let Some(time) = &filter.created_after {
-        and("c.created_at >= ?", &[time]);
-    }
-    if let Some(time) = &filter.created_before {
-        and("c.created_at < ?", &[time]);
-    }
-    if let Some(search) = &filter.search {
-        let like = format!("%{}%", search.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_"));
-        and(SEARCH, &[&like, &like, &like, &like]);
-    }
-    for (key, value) in &values::filter(db, tenant, &filter.custom_fields)? {
-        and(
-            "EXISTS (SELECT 1 FROM contact_fields f WHERE f.contact_seq = c.seq AND f.field_id = ? AND f.value = ?)",
-            &[key, value],
-        );
-    }
-    if !filter.tag_ids.is_empty() {
-        let ids = serde_json::to_string(&filter.tag_ids).unwrap_or_default();
-        and(
-            "EXISTS (SELECT 1 FROM contact_tags t WHERE t.contact_seq = c.seq AND t.tag_id IN (SELECT value FROM json_each(?)))",
-            &[&ids],
-        );
-    }
-    if !filter.channels.is_empty() {
-        let channels = serde_json::to_string(&filter.channels).unwrap_or_default();
-        and(
-            "EXISTS (SELECT 1 FROM identities i WHERE i.contact_seq = c.seq AND i.channel IN (SELECT value FROM json_each(?)))",
-            &[&channels],
-        );
-    }
-    sql.push_str(&format!(" ORDER BY {sort} {way}, c.seq {way} LIMIT ?"));
-    values.push(page.limit().to_value());
-    let mut contacts = db.rows::<Contact>(&sql, &values)?;
-    let next = page.cut(&mut contacts, |last| Position {
-        key: match filter.order_by {
-            OrderBy::CreatedAt => Key::Number(last.created_at.millis()),
-            OrderBy::UpdatedAt => Key::Number(last.updated_at.millis()),
-            OrderBy::Name => Key::Text(last.name.clone().unwrap_or_default()),
-        },
-        seq: last.seq,
-    });
-    Ok((contacts, next))
-}
-
-/// Name, e-mail and phone fields, address of an identity, name of a tag (contract section 7).
-const SEARCH: &str = "(c.name LIKE ? ESCAPE '\\'
-    OR EXISTS (SELECT 1 FROM contact_fields f WHERE f.contact_seq = c.seq
-                AND f.field_id IN ('cf_email', 'cf_phone') AND f.value LIKE ? ESCAPE '\\')
-    OR EXISTS (SELECT 1 FROM identities i WHERE i.contact_seq = c.seq AND '+' || i.address LIKE ? ESCAPE '\\')
-    OR EXISTS (SELECT 1 FROM contact_tags ct JOIN tags t ON t.id = ct.tag_id
-                WHERE ct.contact_seq = c.seq AND t.name LIKE ? ESCAPE '\\'))";

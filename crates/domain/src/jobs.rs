@@ -38,6 +38,8 @@ pub enum Kind {
     ClearTag,
     /// Works off an import of contacts. Subject: the import.
     ImportContacts,
+    /// Empties the messages of an erased contact, a piece a turn. Subject: the contact.
+    EraseContact,
 }
 
 impl Kind {
@@ -55,11 +57,12 @@ impl Kind {
             Kind::ConvertField => "convert_field",
             Kind::ClearTag => "clear_tag",
             Kind::ImportContacts => "import_contacts",
+            Kind::EraseContact => "erase_contact",
         }
     }
 
     pub fn parse(text: &str) -> Option<Self> {
-        const ALL: [Kind; 12] = [
+        const ALL: [Kind; 13] = [
             Kind::SendMessage,
             Kind::ProcessCallback,
             Kind::DeliverWebhook,
@@ -72,6 +75,7 @@ impl Kind {
             Kind::ConvertField,
             Kind::ClearTag,
             Kind::ImportContacts,
+            Kind::EraseContact,
         ];
         ALL.into_iter().find(|kind| kind.as_str() == text)
     }

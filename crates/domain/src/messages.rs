@@ -174,6 +174,24 @@ pub fn find(db: &Db<'_>, tenant: &str, viewer: Option<&str>, id: &str) -> Result
     Ok(MessageInConversation { message, conversation })
 }
 
+/// Messages of all conversations of a contact, conversation by conversation, in the order of arrival, behind the one
+/// with this conversation and number.
+pub(crate) fn of_contact(
+    db: &Db<'_>,
+    tenant: &str,
+    contact_seq: i64,
+    after: (i64, i64),
+    limit: u32,
+) -> Result<Vec<Message>> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM messages m
+          WHERE m.identity_seq IN (SELECT i.seq FROM identities i WHERE i.contact_seq = ?1) AND m.tenant_id = ?2
+            AND (m.identity_seq > ?3 OR (m.identity_seq = ?3 AND m.seq > ?4))
+          ORDER BY m.identity_seq, m.seq LIMIT ?5"
+    );
+    Ok(db.rows(&sql, params![contact_seq, tenant, after.0, after.1, limit])?)
+}
+
 /// Pairs that a message's metadata must hold, all of them.
 pub type MetadataFilter = BTreeMap<String, String>;
 

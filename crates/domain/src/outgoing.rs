@@ -9,6 +9,7 @@ pub use outbound::{Outbound, load};
 use crate::content::{Carried, MediaContent, can_quote, check_media_kind};
 use crate::conversations::{self, Actor, Conversation};
 use crate::events::{self, Event};
+use crate::inbound::consent;
 use crate::jobs::Kind;
 use crate::messages::{DeliveryStatus, Message, MessageContent, MessageInConversation};
 use crate::recipients::{self, LastMessage, MessageRecipient, Route};
@@ -146,6 +147,7 @@ pub fn accept(
     let tenant = caller.tenant.as_str();
     let route = recipients::resolve(db, caller, &request.recipient, request.inbox_id.as_deref(), now)?;
     let content = prepare(db, caller, &route.place(), &request.content)?;
+    consent::check(&route.consent, content.as_ref())?;
     check_window(&route.place(), content.as_ref(), now)?;
     let reply_to = quoted(db, tenant, &route, request.reply_to_message_id.as_deref())?;
 

@@ -1,5 +1,7 @@
 //! Phone numbers: `+` and digits (E.164) towards people, digits alone in conversations and at WhatsApp.
 
+mod plan;
+
 /// E.164 allows at most 15 digits; the shortest numbers in use have 7 with their country code.
 const DIGITS: std::ops::RangeInclusive<usize> = 7..=15;
 
@@ -19,9 +21,10 @@ pub fn digits(text: &str) -> Option<String> {
     (DIGITS.contains(&digits.len()) && !digits.starts_with('0')).then_some(digits)
 }
 
-/// Like [`digits`], for fields that ask for E.164: the `+` is required.
+/// Like [`digits`], for fields that ask for E.164: the `+` is required, the country code must exist and the number's
+/// length must be one of that country's. What providers tell is taken as it is.
 pub fn e164_digits(text: &str) -> Option<String> {
-    text.trim().starts_with('+').then(|| digits(text)).flatten()
+    text.trim().starts_with('+').then(|| digits(text)).flatten().filter(|digits| plan::is_possible(digits))
 }
 
 /// All ways to write the number that `digits` are, themselves first. Three countries have mobile numbers in

@@ -2,6 +2,7 @@
 
 use crate::contacts;
 use crate::conversations;
+use crate::inbound::consent;
 use crate::phone;
 use crate::visibility;
 use common::auth::Principal;
@@ -53,6 +54,8 @@ pub(crate) struct Route {
     pub is_known_to_inbox: bool,
     /// Of the customer's latest message to this inbox.
     pub last_inbound_at: Option<Timestamp>,
+    /// Whether the person wants to be written to.
+    pub consent: consent::Known,
     /// Whether the tenant listens to events.
     pub has_webhook: bool,
     /// As the conversation shows it.
@@ -115,6 +118,7 @@ impl FromRow for Found {
             has_webhook: row.take()?,
             next_message_seq: row.take()?,
             last_message: last_message(row.take()?, row.take()?, row.take()?),
+            consent: consent::Known { state: row.take()?, source: row.take()? },
         };
         Ok(Found { route, inbox_channel, in_sight: row.take()? })
     }
@@ -140,9 +144,9 @@ const FIND: &str = "
              WHERE ci.identity_seq = x.seq AND ci.inbox_seq = x.inbox_seq) AS last_inbound_at,
            (SELECT count(*) FROM webhooks w WHERE w.tenant_id = ?1 AND w.enabled = 1) AS has_webhook,
            (SELECT coalesce(max(m.seq), 0) + 1 FROM messages m) AS next_message,
-           x.last_message_at, x.last_message_text, x.last_message_sender, x.in_sight
+           x.last_message_at, x.last_message_text, x.last_message_sender, x.consent, x.consent_source, x.in_sight
       FROM (SELECT i.seq, i.id, i.channel, i.address, i.contact_seq,
-                   i.last_message_at, i.last_message_text, i.last_message_sender,
+                   i.last_message_at, i.last_message_text, i.last_message_sender, i.consent, i.consent_source,
                    (SELECT c.id FROM contacts c WHERE c.seq = i.contact_seq) AS contact_id,
                    (SELECT c.name FROM contacts c WHERE c.seq = i.contact_seq) AS contact_name,
                    (SELECT s.seq FROM sessions s WHERE s.identity_seq = i.seq AND s.closed_at IS NULL) AS session_seq,

@@ -13,6 +13,13 @@ fn prepare(operation: &Operation, world: &World, app: &App) {
     if matches!(operation.id, "sendConversationMessage" | "sendReaction") {
         world.open_window(app);
     }
+    if operation.id == "unarchiveContact" {
+        world
+            .tenant
+            .key
+            .send(Method::POST, &format!("/v1/contacts/{}/archive", world.contact), None)
+            .expect(204);
+    }
 }
 
 fn client(operation: &Operation, world: &World, app: &App) -> Option<Client> {

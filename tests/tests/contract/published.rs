@@ -10,6 +10,14 @@ use std::collections::BTreeMap;
 const ADDITIONS: &[(&str, &str)] = &[
     ("updateContactTagsInBulk", "who tags a thousand contacts should not need a thousand requests"),
     ("downloadImportErrors", "a status shows the first errors only, and who mends a file needs all of them"),
+    (
+        "upsertContactByExternalId",
+        "integrators know a person by their own system's id and write without looking first",
+    ),
+    ("setIdentityConsent", "whoever agreed or objected on paper, by phone or in a form must be obeyed too"),
+    ("mergeContacts", "one person who writes on two channels is two contacts until somebody says so"),
+    ("undoContactMerge", "who merges the wrong people must be able to part them again"),
+    ("exportContact", "privacy law gives people a copy of what is kept about them"),
     ("updateMessage", "a scheduled message must be open to changes until it goes out"),
     ("cancelMessage", "who schedules a message must be able to take it back"),
     ("listMessages", "integrators know a message by their own reference, which they gave along as metadata"),

@@ -31,6 +31,8 @@ pub struct World {
     pub invitation: String,
     /// A plain member; made with the first use.
     member: OnceLock<tests::Person>,
+    /// A merge of two contacts; made with the first use.
+    merge: OnceLock<String>,
 }
 
 impl World {
@@ -72,7 +74,21 @@ impl World {
             import,
             invitation: text(&invited["invitation"], "id"),
             member: OnceLock::new(),
+            merge: OnceLock::new(),
         }
+    }
+
+    /// The contact's identity: the conversation's id says which.
+    pub fn identity(&self) -> String {
+        self.conversation.replace("cnv_", "idn_")
+    }
+
+    pub fn merge(&self) -> &str {
+        self.merge.get_or_init(|| {
+            let ((into, _), (from, _)) = (self.tenant.contact("Two"), self.tenant.contact("One"));
+            let path = format!("/v1/contacts/{into}/merge");
+            text(&self.tenant.key.post(&path, json!({"contactId": from})).expect(200), "mergeId")
+        })
     }
 
     pub fn member(&self) -> &tests::Person {

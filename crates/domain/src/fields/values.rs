@@ -120,7 +120,7 @@ impl Fields {
         }
     }
 
-    /// Checks the values of a body: by id, without empty ones. A key that is no field is kept as it is, so that
+    /// Checks the values of a body: by id; empty ones clear their field. A key that is no field is kept as it is, so that
     /// callers may send what nobody has defined yet.
     pub fn check(
         &self,
@@ -148,7 +148,6 @@ impl Fields {
                 }
             }
         }
-        checked.retain(|_, value| !value.is_empty());
         checked
     }
 }

@@ -111,8 +111,29 @@ pub fn take_in(db: &Db<'_>, inbox: &Address, incoming: &Incoming<'_>) -> Result<
         }
         events.push(Event::new("message.created", &stored)?);
     }
+    if !incoming.is_echo {
+        events.extend(contacts::lifecycle::revive(db, tenant, person.contact_seq, now)?);
+        for part in &incoming.parts {
+            note_wish(db, inbox, person.identity_seq, &part.content, now)?;
+        }
+    }
     events::emit(db, tenant, now, &events)?;
     Ok(true)
+}
+
+/// Notes the consent of a person who wrote STOP, START or the like.
+fn note_wish(
+    db: &Db<'_>,
+    inbox: &Address,
+    identity_seq: i64,
+    content: &MessageContent,
+    now: Timestamp,
+) -> Result<()> {
+    let MessageContent::Text { text } = content else { return Ok(()) };
+    match consent::wish(&inbox.channel, &text.body) {
+        Some(opted_in) => consent::set(db, &inbox.tenant, identity_seq, opted_in, consent::KEYWORD, now),
+        None => Ok(()),
+    }
 }
 
 /// What the parts of one provider's message have in common.

@@ -1,6 +1,7 @@
 //! What a send job needs of its message.
 
 use crate::content::MessageContent;
+use crate::inbound::consent::{self, Known};
 use crate::inboxes::{self, Connection};
 use common::db::{Db, Error as DbError, FromRow, Row};
 use common::time::Timestamp;
@@ -19,6 +20,10 @@ pub struct Outbound {
     /// Of the customer's latest message to this inbox.
     pub last_inbound_at: Option<Timestamp>,
     pub inbox: Connection,
+    /// Whether the person was deleted since.
+    pub contact_is_gone: bool,
+    /// Whether the person opted out of this since.
+    pub is_unwanted: bool,
     /// Whether it still waits for the provider.
     pub pending: bool,
     /// What the provider calls this very message, once it has it.
@@ -48,6 +53,8 @@ struct Found {
     alerted: Option<bool>,
     throttled: Option<bool>,
     is_active: bool,
+    contact_is_gone: bool,
+    consent: Known,
 }
 
 impl FromRow for Found {
@@ -67,6 +74,8 @@ impl FromRow for Found {
             alerted: row.take()?,
             throttled: row.take()?,
             is_active: row.take()?,
+            contact_is_gone: row.take()?,
+            consent: Known { state: row.take()?, source: row.take()? },
         })
     }
 }
@@ -87,19 +96,25 @@ pub fn load(db: &Db<'_>, tenant: &str, message: &str) -> Result<Option<Outbound>
                    FROM inbox_pace p WHERE p.inbox_seq = m.inbox_seq),
                 (SELECT p.alert IS NOT NULL FROM inbox_pace p WHERE p.inbox_seq = m.inbox_seq),
                 (SELECT p.throttles > 0 FROM inbox_pace p WHERE p.inbox_seq = m.inbox_seq),
-                (SELECT b.state = 'active' FROM inboxes b WHERE b.seq = m.inbox_seq)
+                (SELECT b.state = 'active' FROM inboxes b WHERE b.seq = m.inbox_seq),
+                (SELECT c.deleted_at FROM contacts c WHERE c.seq =
+                   (SELECT i.contact_seq FROM identities i WHERE i.seq = m.identity_seq)) IS NOT NULL,
+                (SELECT i.consent FROM identities i WHERE i.seq = m.identity_seq),
+                (SELECT i.consent_source FROM identities i WHERE i.seq = m.identity_seq)
            FROM messages m
           WHERE m.id = ?1 AND m.tenant_id = ?2",
         params![message, tenant, Timestamp::now()],
     )?;
     let Some(found) = found else { return Ok(None) };
     let Some(inbox) = inboxes::connection(db, tenant, found.inbox_seq)? else { return Ok(None) };
-    let content = serde_json::from_str(&found.content)
+    let content: MessageContent = serde_json::from_str(&found.content)
         .map_err(|error| Problem::internal(format!("the content of {message} cannot be read: {error}")))?;
     let to = found.to.ok_or_else(|| Problem::internal(format!("nobody is known for {message}")))?;
     Ok(Some(Outbound {
         message_seq: found.message_seq,
         identity_seq: found.identity_seq,
+        contact_is_gone: found.contact_is_gone,
+        is_unwanted: consent::forbids(&found.consent, &content),
         content,
         to,
         reply_to: found.reply_to,

@@ -84,6 +84,10 @@ fn every_wrong_field_is_named() {
     assert_eq!(wrong(json!({"name": "", "phone": "12"})), ["name", "phone"]);
     assert_eq!(wrong(json!({"name": "x".repeat(201)})), ["name"]);
     assert_eq!(wrong(json!({"phone": "48123456789"})), ["phone"]);
+    // No such country, a digit too few, a digit too many.
+    for impossible in ["+999123456789", "+4812345678", "+481234567890", "+1202555014"] {
+        assert_eq!(wrong(json!({"phone": impossible})), ["phone"], "{impossible}");
+    }
     assert_eq!(wrong(json!({"phone": 48_123_456_789_i64})), ["phone"]);
     assert_eq!(wrong(json!({"customFields": {"stage": 1}})), ["customFields.stage"]);
     assert_eq!(wrong(json!({"customFields": {"a b": "x"}})), ["customFields.a b"]);

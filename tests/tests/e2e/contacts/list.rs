@@ -55,6 +55,54 @@ fn search_looks_at_names_phones_and_mail_fields() {
 }
 
 #[test]
+fn search_ignores_case_in_all_scripts_and_takes_one_letter() {
+    let tenant = with_contacts(&[
+        json!({"name": "Żaneta Ćma"}),
+        json!({"name": "ЮЛИЯ", "customFields": {"cf_email": "julia@example.com"}}),
+        json!({"name": "王伟"}),
+        json!({"name": "a\"b*c?d[e"}),
+    ]);
+    let found = |search: &str| {
+        let search: String = form_urlencoded::byte_serialize(search.as_bytes()).collect();
+        names(&tenant, &format!("search={search}"))
+    };
+    for (search, name) in [
+        ("żaneta ćMA", "Żaneta Ćma"),
+        ("ćm", "Żaneta Ćma"),
+        ("Ć", "Żaneta Ćma"),
+        ("юли", "ЮЛИЯ"),
+        ("Я", "ЮЛИЯ"),
+        ("JULIA@", "ЮЛИЯ"),
+        ("王伟", "王伟"),
+        ("伟", "王伟"),
+        ("\"B*C?D[E", "a\"b*c?d[e"),
+        ("*c", "a\"b*c?d[e"),
+        ("[", "a\"b*c?d[e"),
+    ] {
+        assert_eq!(found(search), [name], "{search}");
+    }
+    for search in ["zaneta", "b?c", "żaneta  ćma", "李", "\"\"", "' OR 1=1"] {
+        assert_eq!(found(search), Vec::<String>::new(), "{search}");
+    }
+    assert_eq!(tenant.key.get("/v1/contacts?search=a%00b").wrong_fields(400), ["search"]);
+}
+
+#[test]
+fn search_follows_changes() {
+    let tenant = Tenant::new(App::shared());
+    let (id, phone) = tenant.contact("Anna Kowalska");
+    let path = format!("/v1/contacts/{id}");
+    let digits = phone.trim_start_matches('+');
+    assert_eq!(names(&tenant, &format!("search={digits}")), ["Anna Kowalska"]);
+    tenant.key.patch(&path, json!({"name": "Anna Nowak"})).expect(200);
+    assert_eq!(names(&tenant, "search=kowalska"), Vec::<String>::new());
+    assert_eq!(names(&tenant, "search=nowak"), ["Anna Nowak"]);
+    tenant.key.delete(&path).expect(204);
+    assert_eq!(names(&tenant, "search=nowak"), Vec::<String>::new());
+    assert_eq!(names(&tenant, &format!("search={digits}")), Vec::<String>::new());
+}
+
+#[test]
 fn filters_combine() {
     let tenant = with_contacts(&[
         json!({"name": "a", "phone": "+48123456781", "customFields": {"stage": "lead", "city": "Krakow"}}),

@@ -1,0 +1,94 @@
+//! Whether people want to be written to: set by callers, by what they write, and heeded by sends.
+
+use serde_json::{Value, json};
+use std::time::Duration;
+use tests::client::text;
+use tests::tenant::{template_to, text_to};
+use tests::{App, Tenant, unique, wait_for, whatsapp};
+
+const SOON: Duration = Duration::from_secs(10);
+
+/// The consent of the first identity of a contact.
+fn consent(tenant: &Tenant, contact: &str) -> Value {
+    tenant.key.get(&format!("/v1/contacts/{contact}")).expect(200)["identities"][0]["consent"].clone()
+}
+
+fn path(tenant: &Tenant, contact: &str) -> String {
+    let read = tenant.key.get(&format!("/v1/contacts/{contact}")).expect(200);
+    format!("/v1/contacts/{contact}/identities/{}/consent", text(&read["identities"][0], "id"))
+}
+
+#[test]
+fn what_a_caller_sets_is_shown_and_heeded() {
+    let tenant = Tenant::new(App::shared());
+    let inbox = tenant.inbox();
+    let (contact, phone) = tenant.contact("Anna");
+    assert!(consent(&tenant, &contact).is_null());
+    let path = path(&tenant, &contact);
+    let set = tenant.key.put(&path, json!({"state": "optedOut", "source": "phone call"})).expect(200);
+    assert_eq!(set["identities"][0]["consent"]["state"], "optedOut");
+    let shown = consent(&tenant, &contact);
+    assert_eq!((&shown["state"], &shown["source"]), (&json!("optedOut"), &json!("phone call")));
+    let at = text(&shown, "at");
+    assert!(at.len() == 24 && at.ends_with('Z') && at > "2026-01-01".to_string(), "{at}");
+    tenant.key.post("/v1/messages", template_to(&inbox, &phone)).problem(409, "recipient_opted_out");
+    let by_contact = json!({"inboxId": inbox.id, "recipient": {"type": "contact", "contactId": contact},
+        "content": {"type": "template", "template": {"name": "order_ready", "language": "en"}}});
+    tenant.key.post("/v1/messages", by_contact).problem(409, "recipient_opted_out");
+    tenant.key.put(&path, json!({"state": "optedIn"})).expect(200);
+    assert_eq!(consent(&tenant, &contact)["source"], "api");
+    tenant.key.post("/v1/messages", template_to(&inbox, &phone)).expect(202);
+}
+
+#[test]
+fn what_is_wrong_is_named() {
+    let tenant = Tenant::new(App::shared());
+    let (contact, _) = tenant.contact("Anna");
+    let path = path(&tenant, &contact);
+    assert_eq!(tenant.key.put(&path, json!({"state": "perhaps"})).wrong_fields(422), ["state"]);
+    for source in ["", "whatsapp", &"x".repeat(101)] {
+        let request = json!({"state": "optedIn", "source": source});
+        assert_eq!(tenant.key.put(&path, request).wrong_fields(422), ["source"], "{source}");
+    }
+    let (other, _) = tenant.contact("Other");
+    let of_other = path.replace(&contact, &other);
+    tenant.key.put(&of_other, json!({"state": "optedIn"})).problem(404, "identity_not_found");
+}
+
+#[test]
+fn stop_and_start_are_obeyed() {
+    let app = App::shared();
+    let tenant = Tenant::new(app);
+    let inbox = tenant.inbox();
+    let (contact, phone) = tenant.contact("Anna");
+    let write = |body: &str, state: &str| {
+        whatsapp::customer_writes(&app.client(), &inbox, &phone, body);
+        wait_for(state, SOON, || (consent(&tenant, &contact)["state"] == state).then_some(()));
+    };
+    write(" stop! ", "optedOut");
+    assert_eq!(consent(&tenant, &contact)["source"], "keyword");
+    tenant.key.post("/v1/messages", text_to(&inbox, &phone, "But")).problem(409, "recipient_opted_out");
+    // Other words change nothing.
+    whatsapp::customer_writes(&app.client(), &inbox, &phone, "please start the machine");
+    write("START", "optedIn");
+    tenant.key.post("/v1/messages", text_to(&inbox, &phone, "Welcome back")).expect(202);
+}
+
+#[test]
+fn what_waits_is_not_sent_to_who_opted_out_meanwhile() {
+    let app = App::shared();
+    let tenant = Tenant::new(app);
+    let inbox = tenant.inbox();
+    let (contact, phone) = tenant.contact("Anna");
+    let mut request = template_to(&inbox, &phone);
+    request["sendAt"] = json!(unique::time_in(1500));
+    let accepted = tenant.key.post("/v1/messages", request).expect(202);
+    tenant.key.put(&path(&tenant, &contact), json!({"state": "optedOut"})).expect(200);
+    let message = format!("/v1/messages/{}", text(&accepted["message"], "id"));
+    let failed = wait_for("the message to fail", SOON, || {
+        let message = tenant.key.get(&message).expect(200)["message"].clone();
+        (message["deliveryStatus"] == "failed").then_some(message)
+    });
+    assert!(text(&failed, "failureReason").contains("does not want"), "{failed}");
+    assert!(whatsapp::sends(&app.client(), &inbox).is_empty());
+}
