@@ -6,6 +6,7 @@
 //! what is one row at once, its messages and files by a job.
 
 use super::{by_seq, created_event, find, updated_event};
+use crate::audit::{self, Action};
 use crate::events::{self, Event};
 use crate::jobs::{self, Kind};
 use crate::messages::MessageContent;
@@ -14,6 +15,7 @@ use common::auth::{Principal, Role};
 use common::db::Db;
 use common::time::Timestamp;
 use common::{Problem, Result, params};
+use serde_json::json;
 
 /// Messages that one step of an erasure empties.
 const STEP: u32 = 200;
@@ -102,8 +104,7 @@ pub fn erase(db: &Db<'_>, caller: &Principal, id: &str) -> Result<()> {
         erase_row(db, tenant, *seq, now)?;
         jobs::add(db, tenant, Kind::EraseContact, Some(&format!("erase:{contact}")), contact, now)?;
     }
-    // The audit log's entry `contact.erased` belongs here.
-    Ok(())
+    audit::record(db, tenant, caller, Action::ContactErased, id, json!({"contacts": persons.len()}))
 }
 
 /// What a contact's own rows hold of the person.

@@ -5,12 +5,14 @@
 //! brings the row to life. What came in after the merge stays with the identity it came to.
 
 use super::{Contact, by_seq, find, lifecycle, updated_event};
+use crate::audit::{self, Action};
 use crate::events;
 use common::auth::Principal;
 use common::db::{Db, FromRow, Row};
 use common::time::Timestamp;
 use common::{Problem, Result, id, params};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use std::time::Duration;
 use utoipa::ToSchema;
 
@@ -161,7 +163,8 @@ pub fn merge(db: &Db<'_>, caller: &Principal, id: &str, request: &MergeRequest) 
          VALUES (?, ?, ?, ?, ?, ?, ?)",
         params![merge_id, tenant, into.seq, from.seq, caller.actor.id(), journal, now],
     )?;
-    // The audit log's entry `contact.merged` belongs here.
+    let details = json!({"mergeId": merge_id, "mergedContactId": from.id});
+    audit::record(db, tenant, caller, Action::ContactMerged, &into.id, details)?;
     let contact = by_seq(db, tenant, into.seq)?;
     events::emit(db, tenant, now, &[updated_event(&contact)?])?;
     Ok(Merge { merge_id, undo_before: now.after(UNDO), contact })
@@ -222,7 +225,7 @@ pub fn undo(db: &Db<'_>, caller: &Principal, merge: &str) -> Result<Undone> {
         .map_err(|error| Problem::internal(format!("{merge} cannot be read: {error}")))?;
     let still: Vec<i64> = seqs(db.rows(
         "SELECT seq FROM identities WHERE contact_seq = ? AND seq IN (SELECT value FROM json_each(?))",
-        params![noted.into_seq, json(&moved.identities)],
+        params![noted.into_seq, listed(&moved.identities)],
     )?);
     Marks::read(db, tenant, noted.into_seq)?.back(&moved.before, &moved.after).write(
         db,
@@ -254,15 +257,16 @@ pub fn undo(db: &Db<'_>, caller: &Principal, merge: &str) -> Result<Undone> {
         "UPDATE contact_merges SET undone_at = ? WHERE seq = ? AND tenant_id = ?",
         params![now, noted.seq, tenant],
     )?;
-    // The audit log's entry `contact.merge_undone` belongs here.
-    let contact = by_seq(db, tenant, noted.into_seq)?;
+    let (contact, restored) = (by_seq(db, tenant, noted.into_seq)?, by_seq(db, tenant, noted.from_seq)?);
+    let details = json!({"mergeId": merge, "restoredContactId": restored.id});
+    audit::record(db, tenant, caller, Action::ContactMergeUndone, &contact.id, details)?;
     events::emit(db, tenant, now, &[updated_event(&contact)?, event])?;
-    Ok(Undone { contact, restored: by_seq(db, tenant, noted.from_seq)? })
+    Ok(Undone { contact, restored })
 }
 
 /// Moves identities to a contact, and the messages that their people wrote are that contact's.
 fn move_identities(db: &Db<'_>, tenant: &str, identities: &[i64], contact_seq: i64) -> Result<()> {
-    let identities = json(identities);
+    let identities = listed(identities);
     db.run(
         "UPDATE identities SET contact_seq = ? WHERE tenant_id = ? AND seq IN (SELECT value FROM json_each(?))",
         params![contact_seq, tenant, identities],
@@ -285,7 +289,7 @@ fn set_owners(db: &Db<'_>, tenant: &str, identities: &[i64], is_owner: bool) -> 
     Ok(db.run(
         "UPDATE livechat_visitors SET is_owner = ?
           WHERE tenant_id = ? AND identity_seq IN (SELECT value FROM json_each(?))",
-        params![is_owner, tenant, json(identities)],
+        params![is_owner, tenant, listed(identities)],
     )?)
 }
 
@@ -319,6 +323,6 @@ fn seqs(rows: Vec<(i64,)>) -> Vec<i64> {
     rows.into_iter().map(|(seq,)| seq).collect()
 }
 
-fn json(seqs: &[i64]) -> String {
+fn listed(seqs: &[i64]) -> String {
     serde_json::to_string(seqs).unwrap_or_default()
 }

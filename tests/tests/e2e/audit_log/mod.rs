@@ -361,3 +361,21 @@ fn agents_and_narrow_keys_do_not_read_it() {
     tenant.key_with(&["user:list", "api_key:list"]).get(LOG).problem(403, denied);
     tenant.key_with(&["audit_log:read"]).get(LOG).expect(200);
 }
+
+#[test]
+fn merges_and_erasures_of_contacts_are_told() {
+    let tenant = Tenant::new(App::shared());
+    let ((into, _), (from, _)) = (tenant.contact("Anna"), tenant.contact("Anna K."));
+    let path = format!("/v1/contacts/{into}");
+    let merged = tenant.key.post(&format!("{path}/merge"), json!({"contactId": from})).expect(200);
+    let merge = text(&merged, "mergeId");
+    let (_, subject, details) = latest(&tenant, "contact.merged");
+    assert_eq!((subject, details), (into.clone(), json!({"mergeId": merge, "mergedContactId": from})));
+    tenant.key.post(&format!("/v1/contacts/merges/{merge}/undo"), json!({})).expect(200);
+    let (_, subject, details) = latest(&tenant, "contact.merge_undone");
+    assert_eq!((subject, details), (into.clone(), json!({"mergeId": merge, "restoredContactId": from})));
+    tenant.owner.client.delete(&format!("{path}?erase=true")).expect(204);
+    let (actor, subject, details) = latest(&tenant, "contact.erased");
+    assert_eq!((actor, subject), (tenant.owner.id.clone(), into));
+    assert_eq!(details, json!({"contacts": 1}), "nothing of the person");
+}
