@@ -27,10 +27,16 @@ pub fn run(path: &str, count: &str) -> Result<(), Box<dyn Error>> {
     let tenant: String =
         db.query_row("SELECT id FROM tenants WHERE deleted_at IS NULL", [], |row| row.get(0))?;
     let transaction = db.transaction()?;
+    transaction.execute(
+        "INSERT INTO custom_fields (tenant_id, entity_type, id, name, alias, type, created_by, created_at)
+         VALUES (?, 'contact', 'cf_stage', 'Stage', 'stage', 'text', 'system', ?)",
+        params![tenant, FIRST],
+    )?;
     for tag in ["tag_common", "tag_rare"] {
         transaction.execute(
-            "INSERT INTO tags (id, tenant_id, name, created_by, created_at) VALUES (?, ?, ?, 'system', ?)",
-            params![tag, tenant, tag, FIRST],
+            "INSERT INTO tags (id, tenant_id, name, name_key, created_by, created_at)
+             VALUES (?1, ?2, ?1, ?1, 'system', ?3)",
+            params![tag, tenant, FIRST],
         )?;
     }
     {

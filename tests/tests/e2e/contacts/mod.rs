@@ -11,6 +11,7 @@ mod imports;
 mod imports_at_size;
 mod lifecycle;
 mod list;
+mod list_at_length;
 mod merge;
 mod tags;
 mod tags_in_bulk;
