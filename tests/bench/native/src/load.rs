@@ -13,7 +13,8 @@ pub fn number(n: u64) -> String {
     format!("01J{n:023}")
 }
 
-const FIRST_NAMES: &[&str] = &["Anna", "Piotr", "Zofia", "Łukasz", "Юлия", "Marek", "Ewa", "Ahmed", "Chloé", "王伟"];
+const FIRST_NAMES: &[&str] =
+    &["Anna", "Piotr", "Zofia", "Łukasz", "Юлия", "Marek", "Ewa", "Ahmed", "Chloé", "王伟"];
 const LAST_NAMES: &[&str] = &["Kowalska", "Nowak", "Wiśniewski", "Garcia", "Müller", "Rossi", "O'Neill"];
 const STAGES: &[&str] = &["lead", "customer", "former"];
 /// Contacts that a rare tag has and that a rare name is of, in a database of any size.

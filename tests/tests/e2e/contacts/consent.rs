@@ -30,7 +30,7 @@ fn what_a_caller_sets_is_shown_and_heeded() {
     let shown = consent(&tenant, &contact);
     assert_eq!((&shown["state"], &shown["source"]), (&json!("optedOut"), &json!("phone call")));
     let at = text(&shown, "at");
-    assert!(at.len() == 24 && at.ends_with('Z') && at > "2026-01-01".to_string(), "{at}");
+    assert!(at.len() == 24 && at.ends_with('Z') && at.as_str() > "2026-01-01", "{at}");
     tenant.key.post("/v1/messages", template_to(&inbox, &phone)).problem(409, "recipient_opted_out");
     let by_contact = json!({"inboxId": inbox.id, "recipient": {"type": "contact", "contactId": contact},
         "content": {"type": "template", "template": {"name": "order_ready", "language": "en"}}});

@@ -37,7 +37,7 @@ fn archived_contacts_are_in_their_own_list() {
     tenant.key.post(&format!("{path}/archive"), json!({})).problem(409, "contact_already_archived");
     assert_eq!((ids(&tenant, ""), ids(&tenant, "archived=true")), (vec![], vec![id.clone()]));
     assert!(tenant.key.get(&path).expect(200)["archivedAt"].is_string());
-    assert_eq!(ids(&tenant, "archived=true&search=ann"), [id.clone()]);
+    assert_eq!(ids(&tenant, "archived=true&search=ann"), std::slice::from_ref(&id));
     tenant.key.post(&format!("{path}/unarchive"), json!({})).expect(204);
     assert_eq!((ids(&tenant, ""), ids(&tenant, "archived=true")), (vec![id.clone()], vec![]));
     assert!(tenant.key.get(&path).expect(200)["archivedAt"].is_null());
@@ -53,7 +53,7 @@ fn an_archived_contact_who_writes_is_active_again() {
     tenant.key.post(&format!("/v1/contacts/{contact}/archive"), json!({})).expect(204);
     // Writing to them changes nothing.
     tenant.key.post("/v1/messages", text_to(&inbox, &phone, "Hi")).expect(202);
-    assert_eq!(ids(&tenant, "archived=true"), [contact.clone()]);
+    assert_eq!(ids(&tenant, "archived=true"), std::slice::from_ref(&contact));
     whatsapp::customer_writes(&App::shared().client(), &inbox, &phone, "Still here");
     wait_for("the contact to be active", SOON, || (ids(&tenant, "") == [contact.clone()]).then_some(()));
     assert_eq!(ids(&tenant, "archived=true"), Vec::<String>::new());
