@@ -3,6 +3,7 @@
 use crate::CONTACT;
 use axum::Json as Answer;
 use axum::extract::Path;
+use axum::extract::rejection::PathRejection;
 use common::auth::{Principal, Role};
 use common::input::Json;
 use common::routes::{Operation, Routes};
@@ -33,8 +34,9 @@ pub fn routes() -> Routes {
 
 async fn set(
     caller: Principal,
-    Path((contact, identity)): Path<(String, String)>,
+    path: Result<Path<(String, String)>, PathRejection>,
     Json(body): Json<SetConsentRequest>,
 ) -> Result<Answer<Contact>> {
+    let (contact, identity) = crate::fields::two_ids(path)?;
     db::write(|db| consent::set_by(db, &caller, &contact, &identity, &body)).await.map(Answer)
 }

@@ -18,7 +18,7 @@ pub fn operation() -> Operation {
         .describe(
             "One JSON document with all that is kept about a person, for privacy law: `contact`, `email`, \
              `phoneNumber`, `customAttributes`, `tags`, `mergedContacts`, `conversations` with their sessions, and \
-             `messages` of all conversations in the order of arrival; files are named by their address. It is \
+             `messages` conversation by conversation, each in the order of arrival; files are named by their address. It is \
              streamed, so a long history takes no memory.",
         )
         .path_param("id", "The contact, `con_…`.")

@@ -34,8 +34,8 @@ pub fn routes() -> Routes {
                 .describe(
                     "Creates a contact, optionally with a phone identity and custom field values. All fields are \
                      optional. `phone` becomes a WhatsApp identity; a number that another contact has is refused. \
-                     Custom fields must be defined; they are named by their id or by their name in camelCase, and \
-                     answered by their id. Emits `contact.created`.",
+                     Custom fields are named by their id or by their name in camelCase, and answered by their id; a key \
+                     that is neither is kept as it is, unless it begins with `cf_`. Emits `contact.created`.",
                 )
                 .body::<CreateContactRequest>(
                     r#"{"name":"Anna Kowalska","phone":"+48123456789","customFields":{"lifecycleStage":"lead","preferredStore":"Krakow"}}"#,

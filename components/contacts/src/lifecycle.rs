@@ -28,7 +28,8 @@ pub fn routes() -> Routes {
                 .query::<Parameters>()
                 .answers_empty(204, "Deleted.")
                 .problem(403, "auth_authz_contact_erase_denied", "An agent asks to erase.")
-                .problem(404, "contact_not_found", "There is no such contact in this tenant."),
+                .problem(404, "contact_not_found", "There is no such contact in this tenant.")
+                .problem(409, "contact_merged", "It is a part of another contact: erase that one."),
             delete,
         )
         .add(

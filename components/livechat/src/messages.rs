@@ -12,18 +12,20 @@ use domain::livechat::answers::{self, AnswerRequest};
 use domain::livechat::texts::{self, ClientMessage, Files, MessagesQuery, PAGE};
 use domain::livechat::threads;
 use domain::livechat::writing::{self, ECHO_CHARS, MessageRequest};
-use domain::media::limits;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 const LIST: &str = "/public/api/v1/inboxes/{inbox_identifier}/contacts/{contact_identifier}/conversations/{conversation_id}/messages";
 const ONE: &str = "/public/api/v1/inboxes/{inbox_identifier}/contacts/{contact_identifier}/conversations/{conversation_id}/messages/{message_id}";
 
+/// Largest body that is no form with files: the longest text there is, escaped.
+const TEXT_BODY_BYTES: usize = 2 * 1024 * 1024;
+
 pub fn add(routes: Routes) -> Routes {
     routes
         .add(
             of_conversation(Operation::post(LIST, "create-a-message"))
-                .body_limit(limits::LARGEST)
+                .body_limit(TEXT_BODY_BYTES)
                 .summary("Create a message")
                 .describe(
                     "What the customer writes, as JSON or a form. With `multipart/form-data` up to 15 files go along in \

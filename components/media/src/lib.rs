@@ -30,8 +30,7 @@ pub fn routes() -> Routes {
                 .takes_file("One image, document, video or audio.")
                 .answers::<MediaFile>(201, "The stored file.", FILE)
                 .problem(408, "request_timeout", "No byte of the body came for 30 seconds.")
-                .example_elsewhere("e2e media::upload::every_kind_of_file_is_stored_and_comes_back")
-                .body_limit(domain::media::limits::LARGEST),
+                .example_elsewhere("e2e media::upload::every_kind_of_file_is_stored_and_comes_back"),
             upload::upload,
         )
         .add(

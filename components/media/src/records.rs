@@ -47,7 +47,7 @@ pub async fn read(caller: Principal, Id(id): Id) -> Result<Answer<MediaFile>> {
 pub async fn delete(caller: Principal, Id(id): Id) -> Result<StatusCode> {
     db::write(|db| {
         let media = media::find_visible(db, &caller.tenant, &id, viewer(&caller))?;
-        if media.source.is_some() && caller.role == Role::Agent {
+        if media.identity_seq.is_some() && caller.role == Role::Agent {
             return Err(Problem::forbidden(
                 "auth_authz_media_delete_denied",
                 "A file that a customer sent is deleted by owners and admins only.",

@@ -5,7 +5,7 @@ use crate::send_message::end;
 use common::time::{self, Timestamp};
 use common::{Problem, Result, db};
 use domain::imports::source::{Source, Trouble};
-use domain::imports::{self, BATCH_ROWS, Import, Layout, State, columns};
+use domain::imports::{self, BATCH_ROWS, COLUMNS_MAX, Import, Layout, State, columns};
 use domain::jobs::{self, Job};
 use std::time::Duration;
 
@@ -100,7 +100,10 @@ async fn layout(source: &mut Source) -> Result<Layout, Trouble> {
         source.skip(line.len());
     }
     let first = source.rows(1).await?;
-    let header = first.first().map(|record| record.iter().map(|cell| cell.trim().to_string()).collect());
+    let header = first.first().map(|record| {
+        // One more than there may be is enough to tell.
+        record.iter().take(COLUMNS_MAX + 1).map(|cell| cell.trim().to_string()).collect()
+    });
     Ok(Layout { separator, header: header.unwrap_or_default(), position: source.position() })
 }
 

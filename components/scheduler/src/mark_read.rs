@@ -17,6 +17,10 @@ pub async fn run(job: &Job) -> Result<Turn> {
     let Some(read) = db::read(|db| outgoing::load(db, &job.tenant, &job.subject)).await? else {
         return done().await;
     };
+    // The one try that a refused inbox has now and then is for messages.
+    if read.alerted || read.contact_is_gone {
+        return done().await;
+    }
     if read.paced
         && let Some(turn) = line::wait_for_turn(job, &read.inbox).await?
     {

@@ -18,7 +18,7 @@ use domain::inbound::{consent, person};
 use domain::jobs::{self, Job, Kind};
 use domain::messages::{DeliveryStatus, MessageContent};
 use domain::outgoing::{self, Outbound};
-use domain::{pace, scheduled};
+use domain::{pace, resend, scheduled};
 use providers::{
     AlertReason, Choice, Choices, Envelope, Failure, Interactive, Media, Outgoing, Section, SendResult,
 };
@@ -92,6 +92,10 @@ async fn settle(job: &Job, outbound: &Outbound, result: SendResult) -> Result<Tu
     match result {
         SendResult::Accepted { provider_id, recipient_id, state } => {
             end(job, |db| {
+                // A callback was faster: this send has failed already, and the next one is planned.
+                if resend::is_outdated(db, &job.tenant, &job.subject, &provider_id)? {
+                    return Ok(());
+                }
                 delivery::taken_over(db, &job.tenant, &job.subject, &provider_id)?;
                 if let Some(number) = recipient_id.filter(|number| *number != outbound.to) {
                     person::rewritten(db, &job.tenant, &job.subject, &number)?;

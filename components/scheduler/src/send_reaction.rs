@@ -9,7 +9,7 @@ use common::outbound::{self, SendError};
 use common::{Result, db};
 use domain::jobs::Job;
 use domain::outgoing::{self, Outbound};
-use domain::reactions;
+use domain::{pace, reactions};
 use providers::{AlertReason, Envelope, Outgoing};
 
 /// A reaction job's turn.
@@ -19,6 +19,9 @@ pub async fn run(job: &Job) -> Result<Turn> {
     };
     // Never sent after all, or nobody knows: there is nothing to put an emoji on.
     let Some(message_id) = target.provider_id.clone() else { return end(job, |_| Ok(())).await };
+    if target.contact_is_gone || target.is_unwanted {
+        return end(job, |_| Ok(())).await;
+    }
     if target.paced
         && let Some(turn) = line::wait_for_turn(job, &target.inbox).await?
     {
@@ -40,7 +43,13 @@ pub async fn run(job: &Job) -> Result<Turn> {
     };
     match outbound::send(request, line::deadlines().await).await {
         Ok(answer) => match provider.read_action_answer(&answer) {
-            ActionResult::Done => end(job, |_| Ok(())).await,
+            ActionResult::Done => {
+                end(job, |db| match target.success_is_news {
+                    true => pace::recovered(db, &job.tenant, target.inbox.address.seq),
+                    false => Ok(()),
+                })
+                .await
+            }
             ActionResult::Refused(failure) => match line::refused(job, &target.inbox, &failure).await? {
                 Refusal::Final => refused(job, &target, emoji.as_deref()).await,
                 Refusal::Turn(turn) => Ok(turn),

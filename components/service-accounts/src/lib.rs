@@ -161,7 +161,7 @@ async fn create_key(
     Id(id): Id,
     Post { body, once }: Post<CreateApiKeyRequest>,
 ) -> Result<Response> {
-    once.secret().write(&caller.tenant, StatusCode::OK, |db| keys::create(db, &caller, &id, &body)).await
+    once.secret().write(&caller.own_scope(), StatusCode::OK, |db| keys::create(db, &caller, &id, &body)).await
 }
 
 async fn revoke_key(caller: Principal, Id(id): Id) -> Result<StatusCode> {

@@ -64,7 +64,10 @@ impl Live {
                     let Some(caller) = slot.state().caller.clone() else { continue };
                     match db::read(|db| unread::summary(db, &caller)).await {
                         Ok(unread) => slot.counted(unread),
-                        Err(problem) => common::log!("unread messages not counted", problem = problem),
+                        Err(problem) => {
+                            slot.count_again();
+                            common::log!("unread messages not counted", problem = problem);
+                        }
                     }
                 }
                 Step::Wait => hub::wait(&slot).await,

@@ -325,6 +325,11 @@ impl Slot {
         Step::Wait
     }
 
+    /// The count was not to be had: it is asked for again, a little later.
+    pub fn count_again(&self) {
+        self.state().unread_asked = true;
+    }
+
     /// The credential is still good, for this caller.
     pub fn checked(&self, caller: &Principal) {
         let mut state = self.state();

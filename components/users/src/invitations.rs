@@ -116,7 +116,7 @@ async fn list(caller: Principal, Query(page): Query<PageParameters>) -> Result<A
 async fn create(caller: Principal, Post { body, once }: Post<CreateInvitationRequest>) -> Result<Response> {
     let base = settings::required("public_url").await?;
     once.secret()
-        .write(&caller.tenant, StatusCode::CREATED, |db| invitations::create(db, &caller, &body, &base))
+        .write(&caller.own_scope(), StatusCode::CREATED, |db| invitations::create(db, &caller, &body, &base))
         .await
 }
 

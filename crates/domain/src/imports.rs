@@ -33,6 +33,8 @@ use utoipa::ToSchema;
 
 /// Rows of one transaction.
 pub const BATCH_ROWS: usize = 500;
+/// Most columns of a file.
+pub const COLUMNS_MAX: usize = 500;
 /// Most rows of a file.
 pub const ROWS_MAX: i64 = 500_000;
 /// Errors that a status shows.
@@ -285,6 +287,10 @@ impl Import {
     pub fn prepared(&mut self, db: &Db<'_>, layout: Layout, rows: i64) -> Result<bool> {
         if layout.header.is_empty() {
             fail(db, self, "The file is empty.")?;
+            return Ok(false);
+        }
+        if layout.header.len() > COLUMNS_MAX {
+            fail(db, self, &format!("The first row has more than {COLUMNS_MAX} columns."))?;
             return Ok(false);
         }
         if rows > ROWS_MAX {

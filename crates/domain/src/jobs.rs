@@ -248,7 +248,7 @@ pub fn finish(db: &Db<'_>, job: &Job) -> Result<bool> {
 /// has it loses its lease.
 pub fn withdraw(db: &Db<'_>, tenant: &str, lane: &str, subject: &str) -> Result<bool> {
     let gone = db.row::<(i64,)>(
-        "DELETE FROM jobs WHERE seq = (SELECT min(seq) FROM jobs WHERE lane = ? AND subject = ?)
+        "DELETE FROM jobs WHERE seq = (SELECT min(seq) FROM jobs WHERE lane = ? AND subject = ? AND kind <> 'send_reaction')
             AND running = 0 AND tenant_id = ? RETURNING seq",
         params![lane, subject, tenant],
     )?;
@@ -263,7 +263,7 @@ pub fn withdraw(db: &Db<'_>, tenant: &str, lane: &str, subject: &str) -> Result<
 pub fn restart(db: &Db<'_>, tenant: &str, lane: &str, subject: &str, due_at: Timestamp) -> Result<bool> {
     Ok(db.touches(
         "UPDATE jobs SET attempts = attempts + 1, due_at = CASE WHEN due_at IS NOT NULL THEN ? END
-          WHERE seq = (SELECT min(seq) FROM jobs WHERE lane = ? AND subject = ?) AND running = 0 AND tenant_id = ?
+          WHERE seq = (SELECT min(seq) FROM jobs WHERE lane = ? AND subject = ? AND kind <> 'send_reaction') AND running = 0 AND tenant_id = ?
          RETURNING 1",
         params![due_at, lane, subject, tenant],
     )?)

@@ -288,13 +288,21 @@ fn at_address(db: &Db<'_>, search: &Search<'_>, external_id: &str, channel: &str
     }
     // The address may be that of a deleted contact: who is written to again is somebody new.
     let contact_seq = contacts::insert(db, tenant, None, now)?;
-    let moved = db.touches(
-        "UPDATE identities SET contact_seq = ? WHERE tenant_id = ? AND channel = ? AND address = ? RETURNING 1",
-        params![contact_seq, tenant, channel, address],
+    let moved = db.row::<(String,)>(
+        "UPDATE identities SET contact_seq = ?1
+          WHERE seq = (SELECT i.seq FROM identities i WHERE i.tenant_id = ?2 AND i.channel = ?3
+                          AND i.address IN (SELECT value FROM json_each(?4)) ORDER BY i.address = ?5 DESC LIMIT 1)
+            AND tenant_id = ?2
+         RETURNING address",
+        params![contact_seq, tenant, channel, serde_json::to_string(&forms).unwrap_or_default(), address],
     )?;
-    if !moved {
-        contacts::add_identity(db, tenant, contact_seq, channel, &address, now)?;
-    }
+    let address = match moved {
+        Some((address,)) => address,
+        None => {
+            contacts::add_identity(db, tenant, contact_seq, channel, &address, now)?;
+            address
+        }
+    };
     let mut found = known(db, &address)?.ok_or_else(|| Problem::internal("a new identity was not found"))?;
     found.route.contact_is_new = true;
     Ok(found)

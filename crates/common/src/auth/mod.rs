@@ -122,6 +122,12 @@ impl Principal {
         }
     }
 
+    /// Where an `Idempotency-Key` counts whose answer only the caller may read again: somebody with a lesser role
+    /// must not get what they could not have asked for.
+    pub fn own_scope(&self) -> String {
+        format!("{}/{}", self.tenant, self.actor.id())
+    }
+
     /// The id of the person who calls, for what is about themselves: an API key is nobody, 403 by this scope.
     pub fn person(&self, scope: &str) -> Result<&str> {
         match &self.actor {

@@ -92,6 +92,16 @@ pub fn erase(db: &Db<'_>, caller: &Principal, id: &str) -> Result<()> {
         params![id, tenant],
     )?;
     let (seq,) = found.ok_or_else(|| Problem::not_found("contact", id))?;
+    let is_part = db.touches(
+        "SELECT 1 FROM contact_merges WHERE from_seq = ? AND tenant_id = ? AND undone_at IS NULL",
+        params![seq, tenant],
+    )?;
+    if is_part {
+        return Err(Problem::conflict(
+            "contact_merged",
+            "The contact is a part of another one: erase that one, or undo the merge first.",
+        ));
+    }
     let now = Timestamp::now();
     let persons = db.rows::<(i64, String)>(
         "WITH RECURSIVE persons (seq) AS (

@@ -85,7 +85,9 @@ pub fn apply(db: &Db<'_>, tenant: &str, created_by: &str, rows: Vec<Row>) -> Res
     let mut drafts = drafts.all;
     load(db, tenant, &mut drafts)?;
     drafts.retain(|draft| {
-        let too_many = draft.old.tags.union(&draft.new.tags).count() > MAX_TAGS;
+        // A contact that was merged may have more; only adding to them is refused.
+        let adds = !draft.new.tags.is_subset(&draft.old.tags);
+        let too_many = adds && draft.old.tags.union(&draft.new.tags).count() > MAX_TAGS;
         if too_many {
             let message = format!("the contact would have more than {MAX_TAGS} tags");
             errors.extend(draft.rows.iter().map(|row| RowError::new(*row, Some("tags"), message.clone())));

@@ -18,6 +18,13 @@ pub(super) fn into(db: &Db<'_>, tenant: &str, from: i64, into: i64, now: Timesta
         "UPDATE sessions SET identity_seq = ?2 WHERE identity_seq = ?1 AND tenant_id = ?3",
         params![from, into, tenant],
     )?;
+    // The contact that is there stays; one that was deleted takes nobody over.
+    db.run(
+        "UPDATE identities SET contact_seq = (SELECT f.contact_seq FROM identities f WHERE f.seq = ?1)
+          WHERE seq = ?2 AND tenant_id = ?3
+            AND (SELECT c.deleted_at FROM contacts c WHERE c.seq = identities.contact_seq) IS NOT NULL",
+        params![from, into, tenant],
+    )?;
     let contacts = db.row::<(i64, i64, String)>(
         "SELECT (SELECT contact_seq FROM identities WHERE seq = ?1), contact_seq,
                 (SELECT c.id FROM contacts c WHERE c.seq = identities.contact_seq)
@@ -102,13 +109,25 @@ pub(super) fn into(db: &Db<'_>, tenant: &str, from: i64, into: i64, now: Timesta
         params![contact, old_contact],
     )?;
     db.run(
-        "UPDATE contacts SET name = coalesce(name, (SELECT o.name FROM contacts o WHERE o.seq = ?)), updated_at = ?
-          WHERE seq = ? AND tenant_id = ?",
+        "UPDATE contacts
+            SET name = coalesce(name, o.name), email = coalesce(email, o.email), updated_at = ?2,
+                identifier = coalesce(identifier, o.identifier), phone_number = coalesce(phone_number, o.phone_number)
+           FROM (SELECT c.name, c.email, c.identifier, c.phone_number FROM contacts c WHERE c.seq = ?1) o
+          WHERE contacts.seq = ?3 AND contacts.tenant_id = ?4",
         params![old_contact, now, contact, tenant],
     )?;
+    // Nothing of the person stays behind, where erasing them would not find it.
+    db.run("DELETE FROM contact_tags WHERE contact_seq = ?", params![old_contact])?;
+    db.run(
+        "DELETE FROM contact_fields WHERE contact_seq = ? AND tenant_id = ?",
+        params![old_contact, tenant],
+    )?;
     Ok(db.run(
-        "UPDATE contacts SET deleted_at = coalesce(deleted_at, ?), updated_at = ? WHERE seq = ? AND tenant_id = ?",
-        params![now, now, old_contact, tenant],
+        "UPDATE contacts
+            SET name = NULL, email = NULL, identifier = NULL, phone_number = NULL, custom_attributes = '{}',
+                deleted_at = coalesce(deleted_at, ?1), updated_at = ?1
+          WHERE seq = ?2 AND tenant_id = ?3",
+        params![now, old_contact, tenant],
     )?)
 }
 

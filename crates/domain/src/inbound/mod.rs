@@ -114,7 +114,7 @@ pub fn take_in(db: &Db<'_>, inbox: &Address, incoming: &Incoming<'_>) -> Result<
     if !incoming.is_echo {
         events.extend(contacts::lifecycle::revive(db, tenant, person.contact_seq, now)?);
         for part in &incoming.parts {
-            note_wish(db, inbox, person.identity_seq, &part.content, now)?;
+            note_wish(db, inbox, person.identity_seq, &part.content, place.created_at)?;
         }
     }
     events::emit(db, tenant, now, &events)?;
@@ -127,11 +127,11 @@ fn note_wish(
     inbox: &Address,
     identity_seq: i64,
     content: &MessageContent,
-    now: Timestamp,
+    at: Timestamp,
 ) -> Result<()> {
     let MessageContent::Text { text } = content else { return Ok(()) };
     match consent::wish(&inbox.channel, &text.body) {
-        Some(opted_in) => consent::set(db, &inbox.tenant, identity_seq, opted_in, consent::KEYWORD, now),
+        Some(opted_in) => consent::set(db, &inbox.tenant, identity_seq, opted_in, consent::KEYWORD, at),
         None => Ok(()),
     }
 }

@@ -117,7 +117,7 @@ fn identity(db: &Db<'_>, chat: &LiveChat, contact_seq: i64, source_id: &str, now
         params![tenant, source_id],
     )?;
     let address =
-        if taken { format!("{}:{source_id}", chat.address().external_id) } else { source_id.to_string() };
+        if taken { format!("{}:{}", chat.address().external_id, id::ulid()) } else { source_id.to_string() };
     Ok(contacts::add_identity(db, tenant, contact_seq, "text", &address, now)?.0)
 }
 

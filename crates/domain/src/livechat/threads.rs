@@ -112,7 +112,9 @@ const COLUMNS: &str = "s.seq, s.id, s.number, s.identity_seq, s.inbox_seq, s.clo
 /// the same. ?1 is the tenant.
 const OWN: &str = "s.tenant_id = ?1 AND s.identity_seq IN (
     SELECT v.identity_seq FROM livechat_visitors v
-     WHERE v.tenant_id = ?1 AND (v.identity_seq = ?2 OR v.identifier = ?3))";
+     WHERE v.tenant_id = ?1 AND (v.identity_seq = ?2 OR (v.identifier = ?3
+       AND (SELECT i.contact_seq FROM identities i WHERE i.seq = v.identity_seq)
+         = (SELECT i.contact_seq FROM identities i WHERE i.seq = ?2))))";
 
 /// The latest conversations of a visitor, newest first.
 pub fn list(db: &Db<'_>, chat: &LiveChat, visitor: &Visitor) -> Result<Vec<Session>> {

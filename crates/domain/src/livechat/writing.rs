@@ -190,10 +190,11 @@ fn claim(
     // Hashed: a source id is a secret, and agents see the ids of messages.
     let hash = crypto::sha256(format!("{}\n{key}", visitor.source_id).as_bytes());
     let provider_id = format!("lc:{}", hex::encode(hash.get(..16).unwrap_or_default()));
-    // Later ones of the same key have a ULID behind it, so the greatest is the latest.
+    // Later ones of the same key have a ULID behind it, so the greatest is the latest; further files of one message,
+    // which have their number behind a #, are not its beginning.
     let found = db.row::<(i64, String, Timestamp)>(
         "SELECT seq, content, created_at FROM messages
-          WHERE inbox_seq = ?1 AND (channel_message_id = ?2 OR (channel_message_id > ?2 || ':' AND channel_message_id < ?2 || ';'))
+          WHERE inbox_seq = ?1 AND instr(channel_message_id, '#') = 0 AND (channel_message_id = ?2 OR (channel_message_id > ?2 || ':' AND channel_message_id < ?2 || ';'))
           ORDER BY seq DESC LIMIT 1",
         params![inbox.seq, provider_id],
     )?;

@@ -146,7 +146,9 @@ fn full(db: &Db<'_>, request: &BulkTagsRequest, seqs: &str) -> Result<BTreeSet<i
           WHERE (SELECT count(*) FROM contact_tags t WHERE t.contact_seq = c.value
                     AND t.tag_id NOT IN (SELECT value FROM json_each(?2))
                     AND t.tag_id NOT IN (SELECT value FROM json_each(?3)))
-                + (SELECT count(DISTINCT value) FROM json_each(?2)) > ?4",
+                + (SELECT count(DISTINCT value) FROM json_each(?2)) > ?4
+            AND EXISTS (SELECT 1 FROM json_each(?2) a
+                         WHERE a.value NOT IN (SELECT t.tag_id FROM contact_tags t WHERE t.contact_seq = c.value))",
         params![seqs, json(&request.add_tag_ids), json(&request.remove_tag_ids), TAGS_OF_CONTACT_MAX],
     )?;
     Ok(found.into_iter().map(|(seq,)| seq).collect())

@@ -206,7 +206,9 @@ pub fn update(
           WHERE seq = ?9 RETURNING {COLUMNS}"
     );
     let disabled = request.disabled.unwrap_or(before.disabled);
-    let is_vouched_for = before.email_verified || password_hash.is_some() || request.email != Patch::Keep;
+    // To send the address that is there already says nothing of whose it is.
+    let is_another = address.as_deref().is_some_and(|address| address != before.email);
+    let is_vouched_for = before.email_verified || password_hash.is_some() || is_another;
     let values = params![
         accounts::set(&request.name, Some(&before.name)),
         accounts::set(&request.display_name, before.display_name.as_deref()),

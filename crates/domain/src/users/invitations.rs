@@ -112,7 +112,8 @@ pub fn create(
 ) -> Result<CreatedInvitation> {
     let (email, keep) = request.check()?;
     let role = request.role.unwrap_or(Role::Agent);
-    roles::check_assign(&roles::refreshed(db, caller)?, role)?;
+    let judged = roles::refreshed(db, caller)?;
+    roles::check_assign(&judged, role)?;
     let now = Timestamp::now();
     let known = db.row::<(bool, i64)>(
         "SELECT EXISTS (SELECT 1 FROM memberships m
@@ -132,7 +133,9 @@ pub fn create(
             ),
         ));
     }
-    if let Some(before) = open_for(db, &caller.tenant, &email)? {
+    if let Some((before, was)) = open_for(db, &caller.tenant, &email)? {
+        // To replace is to revoke.
+        roles::check_assign(&judged, was)?;
         close(db, &caller.tenant, &before, now)?;
         audit::record(
             db,
@@ -169,12 +172,14 @@ pub(super) fn already_member(email: &str) -> Problem {
     Problem::conflict("user_already_member", format!("{email} is a member of this tenant already."))
 }
 
-fn open_for(db: &Db<'_>, tenant: &str, email: &str) -> Result<Option<String>> {
-    let found = db.row::<(String,)>(
-        "SELECT i.id FROM invitations i WHERE i.tenant_id = ? AND i.email = ? AND i.closed_at IS NULL",
+fn open_for(db: &Db<'_>, tenant: &str, email: &str) -> Result<Option<(String, Role)>> {
+    let found = db.row::<(String, String)>(
+        "SELECT i.id, i.role FROM invitations i WHERE i.tenant_id = ? AND i.email = ? AND i.closed_at IS NULL",
         params![tenant, email],
     )?;
-    Ok(found.map(|(id,)| id))
+    let role =
+        |text: &str| Role::parse(text).ok_or_else(|| Problem::internal("an invitation has an unknown role"));
+    found.map(|(id, text)| Ok((id, role(&text)?))).transpose()
 }
 
 /// Ends an invitation; `false` when it had ended before.

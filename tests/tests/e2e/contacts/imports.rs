@@ -243,3 +243,13 @@ fn the_webhook_hears_of_each_contact_that_changed() {
     kinds.sort();
     assert_eq!(kinds, ["contact.created", "contact.created", "contact.updated"]);
 }
+
+#[test]
+fn a_first_row_without_end_is_refused() {
+    let tenant = Tenant::new(App::shared());
+    let mut file = vec![b','; 3_000_000];
+    file.extend(b"\nx\n");
+    let status = imports::run(&tenant.key, &file);
+    assert_eq!(status["status"], "failed", "{status}");
+    assert_eq!(status["errors"][0]["message"], "The first row has more than 500 columns.");
+}

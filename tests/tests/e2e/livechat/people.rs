@@ -213,9 +213,27 @@ fn where_proof_is_mandatory_nobody_goes_without() {
 
 #[test]
 fn a_contact_that_was_deleted_is_gone_here_too() {
-    // Deleting contacts is not an operation yet; another tenant's inbox is as absent.
     let (chat, other) = (Chat::new(&json!({})), Chat::new(&json!({})));
     let anna = chat.customer(json!({"name": "Anna"}));
     let elsewhere = anna.path.replace(&chat.path, &other.path);
     App::shared().client().get(&elsewhere).expect(404);
+    let contact = text(&chat.tenant.key.get("/v1/contacts").expect(200)["contacts"][0], "id");
+    let conversation = anna.conversation();
+    chat.tenant.key.delete(&format!("/v1/contacts/{contact}")).expect(204);
+    anna.client.get(&anna.path).expect(404);
+    anna.client.post(&format!("{conversation}/messages"), json!({"content": "x"})).expect(404);
+}
+
+#[test]
+fn who_proves_who_they_are_does_not_get_a_deleted_persons_conversations() {
+    let chat = Chat::new(&json!({}));
+    let proof = json!({"identifier": "u-1", "identifier_hash": chat.hash("u-1")});
+    let before = chat.customer(proof.clone());
+    let conversation = before.conversation();
+    before.writes(&conversation, "secret");
+    let contact = text(&chat.tenant.key.get("/v1/contacts").expect(200)["contacts"][0], "id");
+    chat.tenant.key.delete(&format!("/v1/contacts/{contact}")).expect(204);
+    let after = chat.customer(proof);
+    let listed = after.client.get(&format!("{}/conversations", after.path)).expect(200);
+    assert_eq!(listed, json!([]));
 }

@@ -270,3 +270,20 @@ fn files_are_as_large_as_the_variables_allow() {
     assert_eq!(anna.reads(&conversation), Vec::<Value>::new());
     assert_eq!(send("two.pdf", "application/pdf", tests::media::PDF), 200);
 }
+
+#[test]
+fn files_of_a_reused_echo_are_stored_once() {
+    let chat = Chat::new(&json!({}));
+    let anna = chat.customer(json!({}));
+    let conversation = anna.conversation();
+    let path = format!("{conversation}/messages");
+    anna.client.post(&path, json!({"content": "Hello", "echo_id": "1"})).expect(200);
+    let (kind, body) = form(
+        &[("echo_id", "1")],
+        &[("one.png", "image/png", tests::media::PNG), ("two.pdf", "application/pdf", tests::media::PDF)],
+    );
+    for _ in 0..2 {
+        anna.client.raw(&http::Method::POST, &path, Some(&kind), &body).unwrap().expect(200);
+    }
+    assert_eq!(anna.reads(&conversation).len(), 3);
+}

@@ -304,3 +304,18 @@ fn a_repeat_with_the_same_key_shows_the_link_again() {
     assert_eq!(once.post(INVITATIONS, body).expect(201), made);
     accept(&text(&made, "token"), newcomer()).expect(201);
 }
+
+#[test]
+fn a_lesser_role_gets_no_link_of_a_greater_one() {
+    let tenant = Tenant::new(App::shared());
+    let (email, key) = (address(), unique::word());
+    let body = json!({"email": email, "role": "owner"});
+    let made = tenant.owner.client.once(&key).post("/v1/users/invitations", body.clone()).expect(201);
+    let admin = &tenant.admin().client;
+    // Neither by repeating the owner's request, nor by inviting the same address anew.
+    let repeated = admin.once(&key).post("/v1/users/invitations", body);
+    repeated.problem(403, "auth_authz_user_assign_role_denied");
+    let anew = admin.post("/v1/users/invitations", json!({"email": email, "role": "agent"}));
+    anew.problem(403, "auth_authz_user_assign_role_denied");
+    accept(&text(&made, "token"), newcomer()).expect(201);
+}
