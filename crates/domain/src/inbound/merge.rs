@@ -110,8 +110,9 @@ pub(super) fn into(db: &Db<'_>, tenant: &str, from: i64, into: i64, now: Timesta
     )?;
     db.run(
         "UPDATE contacts
-            SET name = coalesce(name, o.name), email = coalesce(email, o.email), updated_at = ?2,
-                identifier = coalesce(identifier, o.identifier), phone_number = coalesce(phone_number, o.phone_number)
+            SET name = coalesce(contacts.name, o.name), email = coalesce(contacts.email, o.email),
+                identifier = coalesce(contacts.identifier, o.identifier),
+                phone_number = coalesce(contacts.phone_number, o.phone_number), updated_at = ?2
            FROM (SELECT c.name, c.email, c.identifier, c.phone_number FROM contacts c WHERE c.seq = ?1) o
           WHERE contacts.seq = ?3 AND contacts.tenant_id = ?4",
         params![old_contact, now, contact, tenant],
