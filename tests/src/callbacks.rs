@@ -1,6 +1,7 @@
 //! Callbacks of all providers, byte for byte as they arrive, with signatures made here and not by the code under test.
 
 use crate::client::{Answer, Client};
+use crate::process::repository;
 use crate::{App, whatsapp};
 use hmac::{Hmac, KeyInit, Mac};
 use http::Method;
@@ -10,13 +11,11 @@ use sha1::Sha1;
 #[path = "../../crates/providers/tests/support/wire.rs"]
 mod wire;
 
-/// The fixtures of the providers' crate.
-const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../crates/providers/tests/fixtures");
-
-/// A fixture such as `messenger/in-message`, compact as on the wire, with other texts in place of its own.
+/// A fixture of the providers' crate such as `messenger/in-message`, compact as on the wire, with other texts in place of its own.
 pub fn fixture(name: &str, replaced: &[(&str, &str)]) -> Vec<u8> {
-    let path = format!("{FIXTURES}/{name}.json");
-    let indented = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+    let path = repository().join("crates/providers/tests/fixtures").join(format!("{name}.json"));
+    let indented =
+        std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let mut body = wire::compact(&indented);
     for (old, new) in replaced {
         assert!(body.contains(old), "{name} has no {old}");

@@ -224,9 +224,11 @@ fn log(data: &Path) -> String {
     lines[lines.len().saturating_sub(30)..].join("\n")
 }
 
-/// The clone these tests belong to.
+/// The clone these tests belong to, as cargo says it at run time: clones that share a target folder may share this
+/// binary.
 pub fn repository() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
+    let package = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").unwrap());
+    package.parent().unwrap().to_path_buf()
 }
 
 /// The target folder: `CARGO_TARGET_DIR`, or the one that this test binary lies in.

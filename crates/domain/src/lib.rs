@@ -44,11 +44,8 @@ mod tests {
     /// An empty database with the whole schema, to look at statements without a server.
     pub fn schema() -> rusqlite::Connection {
         let db = rusqlite::Connection::open_in_memory().unwrap();
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../migrations");
-        let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect();
-        files.sort();
-        for file in files {
-            for statement in common::migrations::statements(&std::fs::read_to_string(&file).unwrap()) {
+        for (_, file) in common::migrations::FILES {
+            for statement in common::migrations::statements(file) {
                 db.execute(&statement, []).unwrap_or_else(|error| panic!("{error}: {statement}"));
             }
         }

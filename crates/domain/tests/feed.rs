@@ -6,13 +6,9 @@ use rusqlite::Connection;
 
 fn database() -> Connection {
     let db = Connection::open_in_memory().unwrap();
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../migrations");
-    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    files.sort();
-    for file in files {
-        for statement in common::migrations::statements(&std::fs::read_to_string(&file).unwrap()) {
-            db.execute(&statement, [])
-                .unwrap_or_else(|error| panic!("{}: {error}: {statement}", file.display()));
+    for (name, file) in common::migrations::FILES {
+        for statement in common::migrations::statements(file) {
+            db.execute(&statement, []).unwrap_or_else(|error| panic!("{name}: {error}: {statement}"));
         }
     }
     db.execute_batch(

@@ -2,17 +2,20 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
+mod support;
+
 use providers::graph::{handshake, verify_signature};
 use providers::whatsapp::read_callback;
 use providers::{
     AlertReason, Event, Inbound, InboundContent, InboundMedia, MediaKind, Person, RetryClass, State,
 };
 use serde_json::{Value, json};
+use support::package;
 
 const SECRET: &str = "fixture-app-secret";
 
 fn fixture(name: &str) -> Vec<Event> {
-    let path = format!("{}/tests/fixtures/whatsapp/{name}.json", env!("CARGO_MANIFEST_DIR"));
+    let path = format!("{}/tests/fixtures/whatsapp/{name}.json", package());
     read_callback(&std::fs::read(path).unwrap()).unwrap()
 }
 

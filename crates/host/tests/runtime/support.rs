@@ -22,6 +22,11 @@ pub const PROBE: &str = r#"
     allowed_outbound_hosts = ["http://127.0.0.1:*", "http://localhost:*"]
 "#;
 
+/// This package's folder, as cargo says it at run time: clones that share a target folder may share this binary.
+fn package() -> PathBuf {
+    PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").unwrap())
+}
+
 /// The folder of the guests' wasm files. Builds them at the first call; cargo's own lock keeps test
 /// processes that run side by side apart. `WASM_TOOLCHAIN` names the toolchain that has the target.
 pub fn guests() -> &'static Path {
@@ -45,7 +50,7 @@ pub fn guests() -> &'static Path {
                 "--target-dir",
             ])
             .arg(target)
-            .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/guests"))
+            .current_dir(package().join("tests/guests"))
             .status()
             .unwrap();
         assert!(status.success(), "the guests cannot be built");

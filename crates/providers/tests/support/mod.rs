@@ -7,9 +7,14 @@ mod wire;
 use providers::{BuildError, Envelope, Outgoing};
 use serde_json::Value;
 
+/// This package's folder, as cargo says it at run time: clones that share a target folder may share this binary.
+pub fn package() -> String {
+    std::env::var("CARGO_MANIFEST_DIR").unwrap()
+}
+
 /// A fixture as it is stored: its path below `tests/fixtures`, without `.json`.
 pub fn stored(name: &str) -> Vec<u8> {
-    let path = format!("{}/tests/fixtures/{name}.json", env!("CARGO_MANIFEST_DIR"));
+    let path = format!("{}/tests/fixtures/{name}.json", package());
     std::fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
