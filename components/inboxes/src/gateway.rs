@@ -18,7 +18,7 @@ pub async fn check(field: &str, given: Option<&Value>) -> Result<()> {
         Ok(read) => {
             let local = settings::sandbox().await;
             let is_sandbox = local && read.url.starts_with(SANDBOX);
-            if let Err(rule) = webhooks::check_url(&read.url, local)
+            if let Err(rule) = webhooks::address::check_url(&read.url, local)
                 && !is_sandbox
             {
                 violations.add(format!("{field}.url"), rule);

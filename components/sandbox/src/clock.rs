@@ -17,8 +17,9 @@ pub const DESCRIPTION: &str = "\
 Moves a tenant's clock forward: everything below is moved back by so many seconds, in one transaction, and the \
 scheduler is woken. Clocks only go forward; steps add up. What moves:
 
-- jobs that wait (sends, retries, scheduled messages, webhook deliveries, given-up outcomes) and the pace of inboxes; \
-jobs that are running keep their lease
+- jobs that wait (sends, retries, scheduled messages, given-up outcomes) and the pace of inboxes; jobs that are \
+running keep their lease
+- webhook deliveries that wait, how long an endpoint has been failing, and the week that events and attempts are kept
 - scheduled sends (`sendAt`) that are pending
 - the messaging windows: the latest customer message of each conversation and inbox
 - what the providers remember of our files (30 days), and templates that are cached
@@ -67,8 +68,11 @@ const STATEMENTS: &[&str] = &[
       WHERE inbox_seq IN (SELECT seq FROM inboxes WHERE tenant_id = ?1)",
     "UPDATE idempotency_keys SET expires_at = expires_at - ?2 WHERE tenant_id = ?1",
     "UPDATE api_keys SET expires_at = expires_at - ?2 WHERE tenant_id = ?1 AND expires_at IS NOT NULL",
-    "UPDATE webhook_signing_keys SET expires_at = expires_at - ?2
-      WHERE tenant_id = ?1 AND expires_at IS NOT NULL",
+    "UPDATE webhook_keys SET expires_at = expires_at - ?2 WHERE tenant_id = ?1 AND expires_at IS NOT NULL",
+    "UPDATE webhook_endpoints SET next_due_at = next_due_at - ?2, open_until = open_until - ?2, failing_since = failing_since - ?2
+      WHERE tenant_id = ?1",
+    "UPDATE webhook_deliveries SET due_at = due_at - ?2, expires_at = expires_at - ?2 WHERE tenant_id = ?1",
+    "UPDATE webhook_events SET expires_at = expires_at - ?2 WHERE tenant_id = ?1",
     "UPDATE sandbox_people SET last_inbound_at = last_inbound_at - ?2
       WHERE last_inbound_at IS NOT NULL AND account IN (SELECT external_id FROM inboxes WHERE tenant_id = ?1)",
     "UPDATE sandbox_sends SET received_at = received_at - ?2

@@ -12,6 +12,10 @@ use std::time::Duration;
 const EVERY: Duration = Duration::from_secs(60);
 /// Rows of each kind deleted at a time.
 const BATCH: u32 = 500;
+/// Webhook events and attempts deleted at a time: each event leaves some.
+const BATCH_EVENTS: u32 = 5_000;
+/// How long a recovery of webhook events can be looked at.
+const RECOVERIES_KEEP: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// Rows of the feed deleted at a time: every message leaves some.
 const FEED_BATCH: u32 = 5_000;
 /// Pieces of the feed deleted in a row.
@@ -58,7 +62,11 @@ async fn clean(now: Timestamp) -> Result<usize> {
     // Short transactions instead of a long one: writers need not wait.
     let keys = db::write(|db| idempotency::forget_expired(db, BATCH)).await?;
     let callbacks = db::write(|db| callbacks::forget(db, now.before(CALLBACKS_KEEP), BATCH)).await?;
-    let attempts = db::write(|db| webhooks::forget(db, now.before(webhooks::ATTEMPTS_KEEP), BATCH)).await?;
+    let attempts = db::write(|db| {
+        let gone = webhooks::history::forget(db, now, BATCH_EVENTS)?;
+        Ok(gone.saturating_add(webhooks::recovery::forget(db, now.before(RECOVERIES_KEEP), BATCH)?))
+    })
+    .await?;
     let uploads = db::write(|db| media::forget_unfinished(db, now.before(UPLOADS_KEEP), BATCH)).await?;
     let imports =
         db::write(|db| imports::forget(db, now.before(UPLOADS_KEEP), now.before(IMPORTS_KEEP), BATCH))

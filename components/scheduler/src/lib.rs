@@ -5,7 +5,7 @@
 //! alone holds their secrets and the right to reach the outside.
 
 mod connections;
-mod deliver_webhook;
+mod deliveries;
 mod erase_contact;
 mod fetch_media;
 mod housekeeping;
@@ -44,7 +44,7 @@ pub fn routes() -> Routes {
                 .answers::<run::Report>(
                     200,
                     "What was done and what waits.",
-                    r#"{"done": [{"kind": "send_message", "count": 2}], "retried": 0, "waiting": [{"kind": "deliver_webhook", "due": 0, "later": 1}], "durationMs": 12}"#,
+                    r#"{"done": [{"kind": "send_message", "count": 2}], "retried": 0, "waiting": [{"kind": "release_message", "due": 0, "later": 1}], "webhookEndpointsDue": 0, "durationMs": 12}"#,
                 ),
             tick,
         )
@@ -56,15 +56,17 @@ pub fn routes() -> Routes {
                 .answers_empty(202, "Started."),
             wake,
         );
-    provider_reads::add(routes)
+    deliveries::verify::add(provider_reads::add(routes))
 }
 
 async fn wake(_: Internal) -> StatusCode {
     background::spawn(run::pump());
+    background::spawn(deliveries::pump());
     StatusCode::ACCEPTED
 }
 
 async fn tick(_: Internal) -> Result<Answer<run::Report>> {
     housekeeping::run().await;
+    deliveries::pump().await;
     run::tick().await.map(Answer)
 }

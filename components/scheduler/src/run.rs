@@ -1,13 +1,13 @@
 //! Claiming jobs and handing them to their workers.
 
 use crate::{
-    deliver_webhook, erase_contact, fetch_media, import_contacts, long_work, mark_read, process_callback,
-    send_message, send_reaction,
+    erase_contact, fetch_media, import_contacts, long_work, mark_read, process_callback, send_message,
+    send_reaction,
 };
 use common::time::Timestamp;
 use common::{Result, background, db, settings};
 use domain::jobs::{self, Job, Kind};
-use domain::{fields, tags};
+use domain::{fields, tags, webhooks};
 use futures::future::join_all;
 use serde::Serialize;
 use std::cell::Cell;
@@ -47,6 +47,8 @@ pub struct Report {
     retried: u32,
     /// Jobs that are left, by kind.
     waiting: Vec<WaitingJobs>,
+    /// Webhook endpoints with something due that nobody works on.
+    webhook_endpoints_due: i64,
     duration_ms: i64,
 }
 
@@ -63,7 +65,7 @@ pub struct DoneJobs {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct WaitingJobs {
-    #[schema(example = "deliver_webhook")]
+    #[schema(example = "release_message")]
     kind: String,
     /// Due now.
     due: i64,
@@ -157,10 +159,12 @@ pub async fn tick() -> Result<Report> {
     }
     let now = Timestamp::now();
     let waiting = db::read(|db| jobs::waiting(db, now)).await?;
+    let webhook_endpoints_due = db::read(|db| webhooks::queue::waiting(db, now)).await?;
     Ok(Report {
         done: done.into_iter().map(|(kind, count)| DoneJobs { kind, count }).collect(),
         retried,
         waiting: waiting.into_iter().map(|(kind, due, later)| WaitingJobs { kind, due, later }).collect(),
+        webhook_endpoints_due,
         duration_ms: now.millis().saturating_sub(started.millis()),
     })
 }
@@ -180,7 +184,7 @@ async fn work(job: &Job) -> Turn {
         Some(Kind::ClearTag) => long_work::run(job, |db, job, _| tags::clear(db, job)).await,
         Some(Kind::ImportContacts) => import_contacts::run(job).await,
         Some(Kind::EraseContact) => erase_contact::run(job).await,
-        Some(Kind::DeliverWebhook) => deliver_webhook::run(job).await,
+        Some(Kind::RecoverWebhook) => long_work::run(job, webhooks::recovery::step).await,
         // A newer version's job, seen during an update: leave it to that version.
         None => again_in(job, Duration::from_secs(60), "the kind is not known to this version").await,
     };

@@ -26,6 +26,7 @@ pub const FILES: &[(&str, &str)] = &[
     ("imports", include_str!("../../../migrations/0014_imports.sql")),
     ("people", include_str!("../../../migrations/0015_people.sql")),
     ("contacts", include_str!("../../../migrations/0016_contacts.sql")),
+    ("webhooks", include_str!("../../../migrations/0017_webhooks.sql")),
 ];
 
 /// The version that the database is at; fails on an empty one.

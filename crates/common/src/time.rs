@@ -50,6 +50,12 @@ impl Timestamp {
         let time: jiff::Timestamp = text.parse().ok()?;
         Some(Timestamp(time.as_millisecond()))
     }
+
+    /// Reads an HTTP date (RFC 9110 section 5.6.7): `Sat, 21 Nov 2026 10:36:00 GMT`; `None` for anything else.
+    pub fn parse_http_date(text: &str) -> Option<Self> {
+        let time = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
+        Some(Timestamp(time.as_millisecond()))
+    }
 }
 
 impl Serialize for Timestamp {

@@ -59,6 +59,8 @@ actions! {
     ApiKeyRevoked = "api_key.revoked",
     WebhookUpdated = "webhook.updated",
     WebhookDeleted = "webhook.deleted",
+    /// By us, after a 410 or five days of failures.
+    WebhookDisabled = "webhook.disabled",
     /// By the first look at the signing keys.
     WebhookKeyCreated = "webhook_signing_key.created",
     WebhookKeyRotated = "webhook_signing_key.rotated",

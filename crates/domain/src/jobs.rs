@@ -18,8 +18,6 @@ pub enum Kind {
     SendMessage,
     /// Works off a stored callback. Subject: its `seq`.
     ProcessCallback,
-    /// Delivers an event to the tenant's webhook. Subject: the event; payload: the body.
-    DeliverWebhook,
     /// Fails a message whose outcome stayed unknown. Subject: the message.
     GiveUpOnOutcome,
     /// Puts a scheduled message into its lane. Subject: the message.
@@ -40,6 +38,8 @@ pub enum Kind {
     ImportContacts,
     /// Empties the messages of an erased contact, a piece a turn. Subject: the contact.
     EraseContact,
+    /// Brings back what a webhook's endpoint missed. Subject: the recovery; payload: the last event looked at.
+    RecoverWebhook,
 }
 
 impl Kind {
@@ -47,7 +47,6 @@ impl Kind {
         match self {
             Kind::SendMessage => "send_message",
             Kind::ProcessCallback => "process_callback",
-            Kind::DeliverWebhook => "deliver_webhook",
             Kind::GiveUpOnOutcome => "give_up_on_outcome",
             Kind::ReleaseMessage => "release_message",
             Kind::SendReaction => "send_reaction",
@@ -58,6 +57,7 @@ impl Kind {
             Kind::ClearTag => "clear_tag",
             Kind::ImportContacts => "import_contacts",
             Kind::EraseContact => "erase_contact",
+            Kind::RecoverWebhook => "recover_webhook",
         }
     }
 
@@ -65,7 +65,6 @@ impl Kind {
         const ALL: [Kind; 13] = [
             Kind::SendMessage,
             Kind::ProcessCallback,
-            Kind::DeliverWebhook,
             Kind::GiveUpOnOutcome,
             Kind::ReleaseMessage,
             Kind::SendReaction,
@@ -76,6 +75,7 @@ impl Kind {
             Kind::ClearTag,
             Kind::ImportContacts,
             Kind::EraseContact,
+            Kind::RecoverWebhook,
         ];
         ALL.into_iter().find(|kind| kind.as_str() == text)
     }

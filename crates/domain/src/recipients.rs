@@ -142,7 +142,7 @@ const FIND: &str = "
              WHERE ci.identity_seq = x.seq AND ci.inbox_seq = x.inbox_seq) AS known_since,
            (SELECT ci.last_inbound_at FROM contact_inboxes ci
              WHERE ci.identity_seq = x.seq AND ci.inbox_seq = x.inbox_seq) AS last_inbound_at,
-           (SELECT count(*) FROM webhooks w WHERE w.tenant_id = ?1 AND w.enabled = 1) AS has_webhook,
+           EXISTS (SELECT 1 FROM webhook_endpoints w WHERE w.tenant_id = ?1) AS has_webhook,
            (SELECT coalesce(max(m.seq), 0) + 1 FROM messages m) AS next_message,
            x.last_message_at, x.last_message_text, x.last_message_sender, x.consent, x.consent_source, x.in_sight
       FROM (SELECT i.seq, i.id, i.channel, i.address, i.contact_seq,

@@ -1,0 +1,397 @@
+//! Leasing endpoints, and what becomes of their deliveries.
+
+use super::keys::{Owner, Signer};
+use super::settings::DisabledReason;
+use crate::audit::{self, Action, Actor};
+use common::crypto::Sealer;
+use common::db::{Db, Error as DbError, FromRow, Row};
+use common::time::Timestamp;
+use common::{Result, background, id, params};
+use serde_json::json;
+use std::time::Duration;
+
+/// Failures in a row that open an endpoint's breaker.
+const BREAKER_FAILURES: i64 = 10;
+/// How long it stays open at first, and at most; then one delivery probes.
+const BREAKER_OPEN: Duration = Duration::from_secs(30);
+const BREAKER_OPEN_MAX: Duration = Duration::from_secs(300);
+/// An endpoint whose every attempt failed for so long is switched off.
+const FAILING_MAX: Duration = Duration::from_secs(5 * 24 * 60 * 60);
+
+/// An endpoint that one worker has to itself.
+#[derive(Clone, Debug)]
+pub struct Leased {
+    pub seq: i64,
+    pub id: String,
+    pub tenant: String,
+    pub url: String,
+    /// Failed attempts since the last success.
+    pub failures: i64,
+    main: bool,
+    asymmetric: bool,
+    /// The fence: whoever leases it next has another.
+    lease: i64,
+}
+
+impl FromRow for Leased {
+    fn from_row(row: &mut Row) -> Result<Self, DbError> {
+        Ok(Leased {
+            seq: row.take()?,
+            id: row.take()?,
+            tenant: row.take()?,
+            url: row.take()?,
+            failures: row.take()?,
+            main: row.take()?,
+            asymmetric: row.take()?,
+            lease: row.take()?,
+        })
+    }
+}
+
+impl Leased {
+    /// What signs its deliveries; inside a transaction.
+    pub fn signer(&self, db: &Db<'_>, sealer: &Sealer) -> Result<Signer> {
+        Signer::of(db, sealer, Owner::new(&self.tenant, self.seq, self.main), self.asymmetric)
+    }
+}
+
+const DUE: &str =
+    "enabled = 1 AND next_due_at <= ?1 AND leased_until <= ?1 AND coalesce(open_until, 0) <= ?1";
+
+/// Whether any endpoint has something due that nobody works on: before a claim takes the write lock.
+pub fn any_due(db: &Db<'_>, now: Timestamp) -> Result<bool> {
+    let sql = format!("SELECT 1 FROM webhook_endpoints WHERE {DUE} LIMIT 1");
+    Ok(db.touches(&sql, params![now])?)
+}
+
+/// How many endpoints have something due that nobody works on.
+pub fn waiting(db: &Db<'_>, now: Timestamp) -> Result<i64> {
+    let sql = format!("SELECT count(*) FROM webhook_endpoints WHERE {DUE}");
+    Ok(db.row::<(i64,)>(&sql, params![now])?.map_or(0, |(count,)| count))
+}
+
+/// Leases endpoints that have something due: at most `healthy` of those whose last attempt succeeded, and `failing` of
+/// the others, the longest due first.
+pub fn claim(
+    db: &Db<'_>,
+    now: Timestamp,
+    lease: Duration,
+    healthy: u32,
+    failing: u32,
+) -> Result<Vec<Leased>> {
+    let sql = format!(
+        "UPDATE webhook_endpoints SET lease = lease + 1, leased_until = ?2
+          WHERE seq IN (SELECT seq FROM webhook_endpoints WHERE {DUE} AND (failures > 0) = ?3 ORDER BY next_due_at LIMIT ?4)
+         RETURNING seq, id, tenant_id, url, failures, main, asymmetric, lease"
+    );
+    let mut all: Vec<Leased> = db.rows(&sql, params![now, now.after(lease), false, healthy])?;
+    all.extend(db.rows::<Leased>(&sql, params![now, now.after(lease), true, failing])?);
+    Ok(all)
+}
+
+/// A delivery to make.
+#[derive(Clone, Debug)]
+pub struct Delivery {
+    pub seq: i64,
+    event_seq: i64,
+    /// `webhook-id`.
+    pub event: String,
+    pub kind: String,
+    /// The number of the attempt, from 1.
+    pub number: i64,
+    lane: Option<String>,
+    /// The bytes to sign and send; `None` when the event is past its week.
+    pub body: Option<String>,
+}
+
+impl FromRow for Delivery {
+    fn from_row(row: &mut Row) -> Result<Self, DbError> {
+        Ok(Delivery {
+            seq: row.take()?,
+            event_seq: row.take()?,
+            event: row.take()?,
+            kind: row.take()?,
+            number: row.take()?,
+            lane: row.take()?,
+            body: row.take()?,
+        })
+    }
+}
+
+/// What is due at an endpoint, the longest due first, without those that its worker has.
+pub fn due(
+    db: &Db<'_>,
+    endpoint: &Leased,
+    now: Timestamp,
+    except: &[i64],
+    limit: u32,
+) -> Result<Vec<Delivery>> {
+    Ok(db.rows(
+        "SELECT d.seq, d.event_seq, d.event_id, d.kind, d.number, d.lane,
+                (SELECT e.body FROM webhook_events e WHERE e.seq = d.event_seq)
+           FROM webhook_deliveries d
+          WHERE d.endpoint_seq = ?1 AND d.status = 0 AND d.due_at IS NOT NULL AND d.due_at <= ?2
+            AND d.seq NOT IN (SELECT value FROM json_each(?3))
+          ORDER BY d.due_at, d.seq LIMIT ?4",
+        params![endpoint.seq, now, json!(except).to_string(), limit],
+    )?)
+}
+
+/// What became of a delivery.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Verdict {
+    Succeeded,
+    /// It failed and is tried again then.
+    Retry(Timestamp),
+    /// It failed for good.
+    Failed,
+    /// It failed for good, and the endpoint wants no more: 410.
+    Gone,
+}
+
+/// One attempt, as it is recorded.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    pub url: String,
+    /// JSON objects.
+    pub request_headers: String,
+    pub response_headers: Option<String>,
+    pub response_status: Option<u16>,
+    /// The first 20 kB.
+    pub response_body: Option<String>,
+    /// In plain words.
+    pub error: Option<String>,
+    pub at: Timestamp,
+    pub duration_ms: i64,
+    pub verdict: Verdict,
+}
+
+/// How an endpoint stands after outcomes were recorded.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    pub enabled: bool,
+    pub url: Option<String>,
+    pub failures: i64,
+    /// Nothing is sent before.
+    pub open_until: Option<Timestamp>,
+    failing_since: Option<Timestamp>,
+    asymmetric: bool,
+}
+
+impl FromRow for Standing {
+    fn from_row(row: &mut Row) -> Result<Self, DbError> {
+        Ok(Standing {
+            enabled: row.take()?,
+            url: row.take()?,
+            failures: row.take()?,
+            open_until: row.take()?,
+            failing_since: row.take()?,
+            asymmetric: row.take()?,
+        })
+    }
+}
+
+impl Leased {
+    /// Takes over what changed meanwhile.
+    pub fn follow(&mut self, standing: &Standing) {
+        if let Some(url) = &standing.url {
+            self.url.clone_from(url);
+        }
+        self.failures = standing.failures;
+        self.asymmetric = standing.asymmetric;
+    }
+}
+
+/// Records attempts in their order and extends the lease. `None`: the lease was lost or the endpoint removed, and
+/// nothing is recorded: whoever has it makes the deliveries again.
+pub fn record(
+    db: &Db<'_>,
+    endpoint: &Leased,
+    outcomes: &[(Delivery, Attempt)],
+    now: Timestamp,
+    lease: Duration,
+) -> Result<Option<Standing>> {
+    let succeeded = |attempt: &Attempt| attempt.verdict == Verdict::Succeeded;
+    let any = outcomes.iter().any(|(_, attempt)| succeeded(attempt));
+    let trailing = outcomes.iter().rev().take_while(|(_, attempt)| !succeeded(attempt)).count();
+    let trailing = i64::try_from(trailing).unwrap_or(i64::MAX);
+    let standing = db.row::<Standing>(
+        "UPDATE webhook_endpoints
+            SET leased_until = ?1, failures = CASE WHEN ?2 THEN 0 ELSE failures END + ?3,
+                failing_since = CASE WHEN ?3 = 0 AND ?2 THEN NULL WHEN ?3 = 0 THEN failing_since
+                                     WHEN ?2 THEN ?4 ELSE coalesce(failing_since, ?4) END,
+                open_until = CASE WHEN ?2 THEN NULL ELSE open_until END
+          WHERE seq = ?5 AND lease = ?6 AND tenant_id = ?7
+         RETURNING enabled, url, failures, open_until, failing_since, asymmetric",
+        params![now.after(lease), any, trailing, now, endpoint.seq, endpoint.lease, endpoint.tenant],
+    )?;
+    let Some(mut standing) = standing else { return Ok(None) };
+    for (delivery, attempt) in outcomes {
+        write(db, endpoint, delivery, attempt, now)?;
+    }
+    if outcomes.iter().any(|(_, attempt)| attempt.verdict == Verdict::Gone) {
+        disable(db, endpoint, &mut standing, DisabledReason::Gone, now)?;
+    } else if trailing > 0 {
+        judge(db, endpoint, &mut standing, now)?;
+    }
+    Ok(Some(standing))
+}
+
+/// One attempt's row, the row of the next, and who is next in its lane.
+fn write(
+    db: &Db<'_>,
+    endpoint: &Leased,
+    delivery: &Delivery,
+    attempt: &Attempt,
+    now: Timestamp,
+) -> Result<()> {
+    let next = if let Verdict::Retry(due) = attempt.verdict { Some(due) } else { None };
+    let status = if attempt.verdict == Verdict::Succeeded { 1_i64 } else { 2 };
+    let own = db.touches(
+        "UPDATE webhook_deliveries
+            SET status = ?1, url = ?2, request_headers = ?3, response_status = ?4, response_headers = ?5,
+                response_body = ?6, error = ?7, duration_ms = ?8, attempted_at = ?9, next_attempt_at = ?10, due_at = NULL
+          WHERE seq = ?11 AND tenant_id = ?12 AND status = 0 RETURNING 1",
+        params![
+            status,
+            attempt.url,
+            attempt.request_headers,
+            attempt.response_status,
+            attempt.response_headers,
+            attempt.response_body,
+            attempt.error,
+            attempt.duration_ms,
+            attempt.at,
+            next,
+            delivery.seq,
+            endpoint.tenant
+        ],
+    )?;
+    match (own, next, &delivery.lane) {
+        (true, Some(due), _) => add(db, endpoint, delivery, due, now),
+        (true, None, Some(lane)) => start_next(db, endpoint.seq, lane, now),
+        _ => Ok(()),
+    }
+}
+
+/// The next attempt, in its lane before all that came later.
+fn add(db: &Db<'_>, endpoint: &Leased, delivery: &Delivery, due: Timestamp, now: Timestamp) -> Result<()> {
+    Ok(db.run(
+        "INSERT INTO webhook_deliveries
+           (id, tenant_id, endpoint_seq, event_seq, event_id, kind, number, lane, due_at, created_at, expires_at)
+         SELECT ?1, ?2, ?3, e.seq, e.id, e.kind, ?4, ?5, ?6, ?7, e.expires_at FROM webhook_events e WHERE e.seq = ?8",
+        params![
+            id::new(id::Kind::WebhookAttempt),
+            endpoint.tenant,
+            endpoint.seq,
+            delivery.number.saturating_add(1),
+            delivery.lane,
+            due,
+            now,
+            delivery.event_seq
+        ],
+    )?)
+}
+
+fn start_next(db: &Db<'_>, endpoint: i64, lane: &str, now: Timestamp) -> Result<()> {
+    Ok(db.run(
+        "UPDATE webhook_deliveries SET due_at = ?1
+          WHERE due_at IS NULL AND status = 0 AND seq = (
+            SELECT d.seq FROM webhook_deliveries d
+             WHERE d.endpoint_seq = ?2 AND d.lane = ?3 AND d.status = 0 ORDER BY d.event_seq, d.seq LIMIT 1)",
+        params![now, endpoint, lane],
+    )?)
+}
+
+/// After failures: opens the breaker, or switches the endpoint off.
+fn judge(db: &Db<'_>, endpoint: &Leased, standing: &mut Standing, now: Timestamp) -> Result<()> {
+    if standing.failing_since.is_some_and(|since| since.after(FAILING_MAX) <= now) {
+        return disable(db, endpoint, standing, DisabledReason::Failing, now);
+    }
+    if standing.failures < BREAKER_FAILURES {
+        return Ok(());
+    }
+    let open_until = now.after(breaker_wait(standing.failures));
+    standing.open_until = Some(open_until);
+    Ok(db.run(
+        "UPDATE webhook_endpoints SET open_until = ? WHERE seq = ? AND tenant_id = ?",
+        params![open_until, endpoint.seq, endpoint.tenant],
+    )?)
+}
+
+/// How long the breaker stays open after so many failures in a row.
+fn breaker_wait(failures: i64) -> Duration {
+    let doublings = u32::try_from(failures.saturating_sub(BREAKER_FAILURES).clamp(0, 10)).unwrap_or_default();
+    BREAKER_OPEN.saturating_mul(2_u32.saturating_pow(doublings)).min(BREAKER_OPEN_MAX)
+}
+
+fn disable(
+    db: &Db<'_>,
+    endpoint: &Leased,
+    standing: &mut Standing,
+    reason: DisabledReason,
+    now: Timestamp,
+) -> Result<()> {
+    let was_on = db.touches(
+        "UPDATE webhook_endpoints SET enabled = 0, disabled_reason = ?1, disabled_at = ?2, updated_at = ?2
+          WHERE seq = ?3 AND tenant_id = ?4 AND enabled = 1 RETURNING 1",
+        params![reason.as_str(), now, endpoint.seq, endpoint.tenant],
+    )?;
+    standing.enabled = false;
+    if was_on {
+        let details = json!({"reason": reason.as_str()});
+        audit::record(db, &endpoint.tenant, Actor::System, Action::WebhookDisabled, &endpoint.id, details)?;
+    }
+    Ok(())
+}
+
+/// Gives an endpoint back. `true`: something is due there all the same, as it came while the worker ended.
+pub fn release(db: &Db<'_>, endpoint: &Leased, now: Timestamp) -> Result<bool> {
+    let next = db.row::<(Option<Timestamp>, bool, Option<Timestamp>)>(
+        "UPDATE webhook_endpoints
+            SET leased_until = 0,
+                next_due_at = (SELECT min(d.due_at) FROM webhook_deliveries d
+                                WHERE d.endpoint_seq = webhook_endpoints.seq AND d.status = 0 AND d.due_at IS NOT NULL)
+          WHERE seq = ? AND lease = ? AND tenant_id = ? RETURNING next_due_at, enabled, open_until",
+        params![endpoint.seq, endpoint.lease, endpoint.tenant],
+    )?;
+    Ok(next.is_some_and(|(due, enabled, open)| {
+        enabled && due.is_some_and(|due| due <= now) && open.is_none_or(|until| until <= now)
+    }))
+}
+
+/// Starts an endpoint anew, after it was switched on or given another URL.
+pub(super) fn forgive(db: &Db<'_>, tenant: &str, id: &str) -> Result<()> {
+    background::work_is_due();
+    Ok(db.run(
+        "UPDATE webhook_endpoints
+            SET failures = 0, failing_since = NULL, open_until = NULL, disabled_reason = NULL, disabled_at = NULL
+          WHERE id = ? AND tenant_id = ?",
+        params![id, tenant],
+    )?)
+}
+
+/// Lets all that waits at an endpoint go without order.
+pub(super) fn leave_lanes(db: &Db<'_>, tenant: &str, endpoint: i64, now: Timestamp) -> Result<()> {
+    db.run(
+        "UPDATE webhook_deliveries SET lane = NULL, due_at = coalesce(due_at, ?1)
+          WHERE endpoint_seq = ?2 AND tenant_id = ?3 AND status = 0 AND lane IS NOT NULL",
+        params![now, endpoint, tenant],
+    )?;
+    background::work_is_due();
+    Ok(db.run(
+        "UPDATE webhook_endpoints SET next_due_at = min(coalesce(next_due_at, ?1), ?1) WHERE seq = ?2 AND tenant_id = ?3",
+        params![now, endpoint, tenant],
+    )?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_breaker_stays_open_longer_and_not_for_ever() {
+        let waits: Vec<u64> = [10, 11, 12, 13, 14, 1000].map(|n| breaker_wait(n).as_secs()).to_vec();
+        assert_eq!(waits, [30, 60, 120, 240, 300, 300]);
+    }
+}
