@@ -11,6 +11,7 @@
 //! | [`media`] | files as forms |
 //! | [`tenant`] | a tenant with people, keys and inboxes |
 //! | [`receiver`] | a webhook receiver |
+//! | [`raw_receiver`] | one that resets, stalls, floods or talks nonsense |
 //! | [`whatsapp`] | the provider's side: its signature, the sandbox's controls |
 //! | [`provider`] | a provider that answers as it is told |
 //! | [`sse`] | a client of Server-Sent Events |
@@ -34,6 +35,7 @@ pub mod imports;
 pub mod media;
 pub mod process;
 pub mod provider;
+pub mod raw_receiver;
 pub mod receiver;
 pub mod sse;
 pub mod tenant;
@@ -44,7 +46,8 @@ pub mod whatsapp;
 pub use app::App;
 pub use client::{Answer, Client};
 pub use provider::{Provider, Told};
-pub use receiver::{Receiver, Reply};
+pub use raw_receiver::{Conduct, RawReceiver};
+pub use receiver::{Delivery, Receiver, Reply};
 pub use sse::Events;
 pub use tenant::{Inbox, Person, Tenant};
 pub use wait::wait_for;

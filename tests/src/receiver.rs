@@ -1,6 +1,7 @@
 //! A webhook receiver: a real HTTP server that keeps what it gets and answers as it is told.
 //!
-//! One server a process, on `FLOWNALLY_RECEIVER_PORT` or a free port; each [`Receiver`] is a path of it.
+//! One server a process, on `FLOWNALLY_RECEIVER_PORT` or a free port; each [`Receiver`] is a path of it. What no proper
+//! server does is in [`crate::raw_receiver`].
 
 use crate::unique;
 use axum::Router;
@@ -19,18 +20,31 @@ use std::time::{Duration, Instant};
 pub struct Reply {
     pub status: u16,
     pub after: Duration,
-    /// The header `location`, with a redirection.
-    pub location: Option<String>,
+    pub headers: Vec<(&'static str, String)>,
+    pub body: Vec<u8>,
 }
 
 impl Reply {
     pub fn status(status: u16) -> Self {
-        Reply { status, after: Duration::ZERO, location: None }
+        Reply { status, after: Duration::ZERO, headers: Vec::new(), body: Vec::new() }
     }
 
     /// 200, but only after a while.
     pub fn after(after: Duration) -> Self {
         Reply { after, ..Reply::status(200) }
+    }
+
+    /// With one more header.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    #[must_use]
+    pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
+        self.body = body.into();
+        self
     }
 }
 
@@ -44,6 +58,12 @@ pub struct Delivery {
 }
 
 impl Delivery {
+    /// A request that has just come in.
+    pub(crate) fn new(headers: HeaderMap, body: Vec<u8>) -> Self {
+        let event = serde_json::from_slice(&body).unwrap_or_default();
+        Delivery { at: Instant::now(), headers, body, event }
+    }
+
     /// The `webhook-id`: the same on every repeat.
     pub fn id(&self) -> &str {
         self.header("webhook-id")
@@ -113,8 +133,7 @@ async fn receive(
 ) -> Response {
     let name = path.split('/').next().unwrap_or_default();
     let Some(inner) = lock(&paths).get(name).cloned() else { return StatusCode::GONE.into_response() };
-    let event = serde_json::from_slice(&body).unwrap_or_default();
-    let delivery = Delivery { at: Instant::now(), headers, body: body.to_vec(), event };
+    let delivery = Delivery::new(headers, body.to_vec());
     let reply = {
         let mut deliveries = lock(&inner.deliveries);
         let reply = (lock(&inner.answering))(&delivery, deliveries.len());
@@ -122,9 +141,9 @@ async fn receive(
         reply
     };
     tokio::time::sleep(reply.after).await;
-    let mut response = StatusCode::from_u16(reply.status).unwrap().into_response();
-    if let Some(location) = reply.location {
-        response.headers_mut().insert(http::header::LOCATION, location.parse().unwrap());
+    let mut response = (StatusCode::from_u16(reply.status).unwrap(), reply.body).into_response();
+    for (name, value) in reply.headers {
+        response.headers_mut().insert(name, value.parse().unwrap());
     }
     response
 }
@@ -148,7 +167,7 @@ impl Receiver {
     /// A receiver that sends everybody elsewhere.
     pub fn redirecting(location: &str) -> Self {
         let location = location.to_string();
-        Self::answering(move |_, _| Reply { location: Some(location.clone()), ..Reply::status(307) })
+        Self::answering(move |_, _| Reply::status(307).with("location", location.clone()))
     }
 
     /// Everything so far, in the order of arrival.
