@@ -30,7 +30,7 @@ class Server:
         self.data = pathlib.Path(tempfile.mkdtemp(prefix="flownally-clients-"))
         address = f"127.0.0.1:{free_port()}"
         self.url = f"http://{address}"
-        settings = {
+        self.settings = {
             "platform_token": secrets.token_hex(24),
             "tick_token": secrets.token_hex(24),
             "jwt_secret": secrets.token_hex(24),
@@ -38,9 +38,9 @@ class Server:
             "public_url": self.url,
             "tick_authority": address,
             "sandbox": "on",
-        }
+        } | variables
         environment = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
-        for name, value in (settings | variables).items():
+        for name, value in self.settings.items():
             environment[f"SPIN_VARIABLE_{name.upper()}"] = value
         self.log = self.data / "log"
         command = [host, "--from", str(ROOT / "spin.toml"), "--listen", address]
