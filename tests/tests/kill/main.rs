@@ -5,6 +5,7 @@
 
 mod checks;
 mod load;
+mod webhooks;
 
 use load::{Load, Random};
 use std::time::{Duration, Instant};
@@ -57,7 +58,7 @@ fn nothing_acknowledged_is_lost_and_nothing_is_sent_twice() {
     println!("{outcome} after {:?}", began.elapsed());
 }
 
-fn number(variable: &str) -> Option<u64> {
+pub fn number(variable: &str) -> Option<u64> {
     std::env::var(variable)
         .ok()
         .map(|value| value.parse().unwrap_or_else(|_| panic!("{variable} is no number")))
