@@ -60,7 +60,8 @@ pub fn add(routes: Routes) -> Routes {
                 .problem(409, "webhook_endpoint_removed", "The endpoint of the attempt is gone.")
                 .problem(409, "webhook_endpoint_disabled", "The endpoint of the attempt is switched off.")
                 .problem(409, "webhook_event_expired", "The event is past its week.")
-                .problem(409, "webhook_test_not_resendable", "It was a test event."),
+                .problem(409, "webhook_test_not_resendable", "It was a test event.")
+                .example_elsewhere("e2e webhooks::log"),
             resend,
         )
 }

@@ -4,7 +4,11 @@ use axum::Json as Answer;
 use common::auth::{Principal, Role};
 use common::input::Query;
 use common::routes::{Operation, Routes};
+use common::time::Timestamp;
 use common::{Result, db};
+use domain::contacts::Contact;
+use domain::conversations::Conversation;
+use domain::messages::Message;
 use domain::webhooks::history;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -30,7 +34,11 @@ pub fn add(routes: Routes) -> Routes {
 
 const PAGE: &str = r#"{"events": [{
   "id": "evt_01HV8ZE2G9W4P6Q8T1A3C5E7G9", "type": "contact.updated", "timestamp": "2026-04-30T09:45:00.000Z",
-  "data": {"contact": {"id": "con_01HV8Z1K2M3N4P5Q6R7S8T9V0W"}}
+  "data": {"contact": {
+    "id": "con_01HV8Y5R5RFMS0TFK6PKF9H2S8", "tenantId": "tn_01HV8Y1N3QPY9X2HBQ1M9E8D0K", "name": "Anna Kowalska",
+    "createdAt": "2026-04-30T09:20:00.000Z", "updatedAt": "2026-04-30T09:45:00.000Z",
+    "identities": [], "tagIds": [], "customFields": {}, "archivedAt": null
+  }}
 }], "more": false}"#;
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -49,11 +57,35 @@ struct EventParameters {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = WebhookEventPage)]
 pub struct EventPage {
-    /// As they are delivered: `id`, `type`, `timestamp`, `data`.
-    #[schema(value_type = Vec<Object>)]
+    /// As they are delivered.
+    #[schema(value_type = Vec<WebhookEvent>)]
     events: Vec<Box<RawValue>>,
     /// Whether there are more after these.
     more: bool,
+}
+
+/// The body of a delivery.
+#[derive(Debug, ToSchema)]
+#[allow(dead_code, reason = "a schema: the stored bodies are passed on as they are")]
+struct WebhookEvent {
+    /// The `webhook-id`: your key against duplicates.
+    #[schema(example = "evt_01HV8ZE2G9W4P6Q8T1A3C5E7G9")]
+    id: String,
+    #[schema(rename = "type", example = "contact.updated")]
+    kind: String,
+    /// When it happened; never earlier than that of the event before.
+    timestamp: Timestamp,
+    data: WebhookEventData,
+}
+
+/// `contact` for the events of contacts, `conversation` for those of conversations, `message` and `conversation` for
+/// those of messages.
+#[derive(Debug, ToSchema)]
+#[allow(dead_code, reason = "a schema")]
+struct WebhookEventData {
+    contact: Option<Contact>,
+    message: Option<Message>,
+    conversation: Option<Conversation>,
 }
 
 async fn list(caller: Principal, Query(query): Query<EventParameters>) -> Result<Answer<EventPage>> {

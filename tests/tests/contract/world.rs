@@ -33,6 +33,8 @@ pub struct World {
     member: OnceLock<tests::Person>,
     /// A merge of two contacts; made with the first use.
     merge: OnceLock<String>,
+    /// A webhook endpoint; made with the first use.
+    endpoint: OnceLock<String>,
 }
 
 impl World {
@@ -75,6 +77,7 @@ impl World {
             invitation: text(&invited["invitation"], "id"),
             member: OnceLock::new(),
             merge: OnceLock::new(),
+            endpoint: OnceLock::new(),
         }
     }
 
@@ -89,6 +92,28 @@ impl World {
             let path = format!("/v1/contacts/{into}/merge");
             text(&self.tenant.key.post(&path, json!({"contactId": from})).expect(200), "mergeId")
         })
+    }
+
+    /// Nobody listens there.
+    pub fn endpoint(&self) -> &str {
+        self.endpoint.get_or_init(|| {
+            let wanted =
+                json!({"enabled": true, "url": "http://127.0.0.1:9/", "eventTypes": ["contact.updated"]});
+            text(&self.tenant.key.post("/v1/webhooks/endpoints", wanted).expect(201), "id")
+        })
+    }
+
+    /// An attempt: a test of a URL where nobody listens.
+    pub fn attempt(&self) -> String {
+        self.tenant.key.post("/v1/webhooks/verify", json!({"url": "http://127.0.0.1:9/"})).expect(200);
+        let log = self.tenant.key.get("/v1/webhooks/attempts?eventType=webhook.test").expect(200);
+        text(&log["attempts"][0], "id")
+    }
+
+    /// A recovery of the endpoint.
+    pub fn recovery(&self) -> String {
+        let wanted = json!({"since": unique::time_in(-3_600_000), "endpointId": self.endpoint()});
+        text(&self.tenant.key.post("/v1/webhooks/recover", wanted).expect(200), "id")
     }
 
     pub fn member(&self) -> &tests::Person {
@@ -120,6 +145,7 @@ impl World {
         match (name, value) {
             ("user_id", Value::Number(_)) => json!(self.member().number),
             ("phoneNumberIds", Value::Array(_)) => json!([unique::digits()]),
+            ("since", Value::String(_)) => json!(unique::time_in(-3_600_000)),
             ("expiresAt", Value::String(_)) => json!(unique::time_in(3_600_000)),
             ("email", Value::String(_)) => json!(self.tenant.owner.email),
             ("password", Value::String(_)) => json!(self.tenant.owner.password),
@@ -141,6 +167,7 @@ impl World {
             Some("key") => &self.api_key,
             Some("inv") => &self.invitation,
             Some("mda") => &self.media,
+            Some("whk") => return self.endpoint().to_string(),
             Some("usr") => &self.tenant.owner.id,
             _ => return text.to_string(),
         };

@@ -99,10 +99,10 @@ pub struct WebhookAttemptDetails {
     pub request_body: Option<String>,
     /// Absent while it is pending.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<std::collections::BTreeMap<String, String>>)]
     pub request_headers: Option<Box<RawValue>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<std::collections::BTreeMap<String, String>>)]
     pub response_headers: Option<Box<RawValue>>,
     /// The first 20 kB of the answer, as text.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -308,10 +308,13 @@ fn judge(db: &Db<'_>, endpoint: &Leased, standing: &mut Standing, now: Timestamp
     if standing.failing_since.is_some_and(|since| since.after(FAILING_MAX) <= now) {
         return disable(db, endpoint, standing, DisabledReason::Failing, now);
     }
-    if standing.failures < BREAKER_FAILURES {
+    // Open already: what fails now was in flight.
+    if standing.failures < BREAKER_FAILURES || standing.open_until.is_some_and(|until| until > now) {
         return Ok(());
     }
-    let open_until = now.after(breaker_wait(standing.failures));
+    // A success closes it: where it was open before, its probe has failed.
+    let probes = standing.open_until.map_or(0, |_| standing.failures.saturating_sub(BREAKER_FAILURES));
+    let open_until = now.after(breaker_wait(probes));
     standing.open_until = Some(open_until);
     Ok(db.run(
         "UPDATE webhook_endpoints SET open_until = ? WHERE seq = ? AND tenant_id = ?",
@@ -319,9 +322,9 @@ fn judge(db: &Db<'_>, endpoint: &Leased, standing: &mut Standing, now: Timestamp
     )?)
 }
 
-/// How long the breaker stays open after so many failures in a row.
-fn breaker_wait(failures: i64) -> Duration {
-    let doublings = u32::try_from(failures.saturating_sub(BREAKER_FAILURES).clamp(0, 10)).unwrap_or_default();
+/// How long the breaker stays open after so many failed probes.
+fn breaker_wait(probes: i64) -> Duration {
+    let doublings = u32::try_from(probes.clamp(0, 10)).unwrap_or_default();
     BREAKER_OPEN.saturating_mul(2_u32.saturating_pow(doublings)).min(BREAKER_OPEN_MAX)
 }
 
@@ -391,7 +394,7 @@ mod tests {
 
     #[test]
     fn the_breaker_stays_open_longer_and_not_for_ever() {
-        let waits: Vec<u64> = [10, 11, 12, 13, 14, 1000].map(|n| breaker_wait(n).as_secs()).to_vec();
+        let waits: Vec<u64> = [0, 1, 2, 3, 4, 1000].map(|n| breaker_wait(n).as_secs()).to_vec();
         assert_eq!(waits, [30, 60, 120, 240, 300, 300]);
     }
 }

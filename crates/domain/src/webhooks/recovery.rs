@@ -4,7 +4,6 @@ use super::settings::{self, WebhookSettings, Which};
 use crate::jobs::{self, Job, Kind, Step};
 use common::auth::Principal;
 use common::db::{Db, Error as DbError, FromRow, Row};
-use common::problem::Violations;
 use common::time::Timestamp;
 use common::{Problem, Result, id, params};
 use serde::{Deserialize, Serialize};
@@ -19,9 +18,9 @@ const COUNT_MAX: i64 = 10_000;
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RecoverRequest {
-    /// Events from then on, of at most the last seven days.
+    /// Required. Events from then on, of at most the last seven days.
     #[schema(example = "2026-04-30T09:00:00Z")]
-    pub since: Timestamp,
+    pub since: Option<Timestamp>,
     /// The endpoint; where it is absent, the one of `/v1/webhooks`.
     #[schema(example = "whk_01HV8ZE2G9W4P6Q8T1A3C5E7G9")]
     pub endpoint_id: Option<String>,
@@ -83,22 +82,23 @@ impl FromRow for Recovery {
     }
 }
 
-/// The endpoint of a request, after its checks.
-fn endpoint(db: &Db<'_>, caller: &Principal, request: &RecoverRequest) -> Result<WebhookSettings> {
+/// The endpoint of a request and since when, after its checks.
+fn checked(
+    db: &Db<'_>,
+    caller: &Principal,
+    request: &RecoverRequest,
+) -> Result<(WebhookSettings, Timestamp)> {
     let (tenant, now) = (caller.tenant.as_str(), Timestamp::now());
-    let mut violations = Violations::new();
-    violations.check(
-        request.since >= now.before(super::KEEP) && request.since <= now,
-        "since",
-        "must be within the last seven days",
-    );
-    violations.finish()?;
+    let since = request.since.ok_or_else(|| Problem::invalid("since", "must be given"))?;
+    if since < now.before(super::KEEP) || since > now {
+        return Err(Problem::invalid("since", "must be within the last seven days"));
+    }
     let which = request.endpoint_id.as_deref().map_or(Which::Main, Which::Id);
     let endpoint = settings::get(db, tenant, which)?;
     if endpoint.id.is_none() {
         return Err(Problem::conflict("webhook_not_configured", "There is no webhook: configure one first."));
     }
-    Ok(endpoint)
+    Ok((endpoint, since))
 }
 
 /// Of `webhook_events e`: those of tenant ?1 that endpoint ?2, which lists the types ?3, neither accepted nor is to
@@ -110,7 +110,7 @@ const MISSED: &str = "e.tenant_id = ?1 AND e.created_at >= ?4 AND e.created_at <
 
 /// Counts what a recovery would bring back, and changes nothing.
 pub fn count(db: &Db<'_>, caller: &Principal, request: &RecoverRequest) -> Result<Recovery> {
-    let (endpoint, now) = (endpoint(db, caller, request)?, Timestamp::now());
+    let ((endpoint, since), now) = (checked(db, caller, request)?, Timestamp::now());
     let found = db.row::<(i64,)>(
         &format!(
             "SELECT count(*) FROM (SELECT 1 FROM webhook_events e WHERE {MISSED} AND e.expires_at > ?5 LIMIT ?6)"
@@ -119,7 +119,7 @@ pub fn count(db: &Db<'_>, caller: &Principal, request: &RecoverRequest) -> Resul
             caller.tenant,
             endpoint.seq,
             endpoint.event_types.get(),
-            request.since,
+            since,
             now,
             COUNT_MAX.saturating_add(1)
         ],
@@ -128,7 +128,7 @@ pub fn count(db: &Db<'_>, caller: &Principal, request: &RecoverRequest) -> Resul
     Ok(Recovery {
         id: String::new(),
         endpoint_id: endpoint.id.unwrap_or_default(),
-        since: request.since,
+        since,
         status: "counted".into(),
         seen: 0,
         recovered: 0,
@@ -143,7 +143,7 @@ pub fn count(db: &Db<'_>, caller: &Principal, request: &RecoverRequest) -> Resul
 /// Begins a recovery, as a job.
 pub fn begin(db: &Db<'_>, caller: &Principal, request: &RecoverRequest) -> Result<Recovery> {
     let tenant = caller.tenant.as_str();
-    let endpoint = endpoint(db, caller, request)?;
+    let (endpoint, since) = checked(db, caller, request)?;
     if !endpoint.enabled {
         return Err(Problem::conflict(
             "webhook_endpoint_disabled",
@@ -154,7 +154,7 @@ pub fn begin(db: &Db<'_>, caller: &Principal, request: &RecoverRequest) -> Resul
     db.run(
         "INSERT INTO webhook_recoveries (id, tenant_id, endpoint_id, since, until, status, created_at)
          VALUES (?1, ?2, ?3, ?4, ?5, 'running', ?5)",
-        params![id, tenant, endpoint.id, request.since, now],
+        params![id, tenant, endpoint.id, since, now],
     )?;
     jobs::add(db, tenant, Kind::RecoverWebhook, None, &id, now)?;
     get(db, tenant, &id)

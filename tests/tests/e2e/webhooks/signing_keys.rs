@@ -84,3 +84,38 @@ fn rotating_first_makes_the_first_key() {
     assert_eq!(listed[0]["id"], rotated["signingKey"]["id"]);
     assert!(listed[0].get("plaintextKey").is_none());
 }
+
+#[test]
+fn who_chooses_so_gets_a_signature_that_needs_no_shared_secret() {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    use ed25519_dalek::{Signature, VerifyingKey};
+    let tenant = Tenant::new(App::shared());
+    let receiver = Receiver::start();
+    let secret = tenant.deliver_to(&receiver, &["contact.created"]);
+    let public = text(&keys(&tenant)[0], "publicKey");
+    tenant.key.patch("/v1/webhooks", json!({"signatureSchemes": ["v1", "v1a"]})).expect(200);
+    tenant.key.post("/v1/webhooks/signing-keys/rotate", json!({})).expect(200);
+    let newer = text(&keys(&tenant)[0], "publicKey");
+    assert_ne!(public, newer);
+    tenant.key.post("/v1/contacts", json!({})).expect(201);
+    let delivery = receiver.wait_for("contact.created", Duration::from_secs(5));
+    delivery.verify(&secret).unwrap();
+    let signed = delivery.header("webhook-signature").to_string();
+    let schemes: Vec<&str> = signed.split(' ').map(|one| one.split(',').next().unwrap()).collect();
+    assert_eq!(schemes, ["v1", "v1", "v1a", "v1a"]);
+    let head = format!("{}.{}.", delivery.id(), delivery.header("webhook-timestamp"));
+    let content = [head.as_bytes(), &delivery.body].concat();
+    let verifies = |public: &str, content: &[u8]| {
+        let key = STANDARD.decode(public.strip_prefix("whpk_").unwrap()).unwrap();
+        let key = VerifyingKey::from_bytes(&key.try_into().unwrap()).unwrap();
+        signed.split(' ').filter_map(|one| one.strip_prefix("v1a,")).any(|one| {
+            let signature = Signature::from_slice(&STANDARD.decode(one).unwrap()).unwrap();
+            key.verify_strict(content, &signature).is_ok()
+        })
+    };
+    assert!(verifies(&public, &content) && verifies(&newer, &content));
+    let mut altered = content.clone();
+    altered[head.len()] ^= 1;
+    assert!(!verifies(&public, &altered));
+}
