@@ -10,7 +10,7 @@ use common::outbound;
 use common::time::Timestamp;
 use common::{Result, db};
 use domain::webhooks::keys::Signer;
-use domain::webhooks::queue::{self, Attempt, Delivery, Leased, Standing};
+use domain::webhooks::queue::{self, Attempt, Delivery, Leased, Standing, Verdict};
 use futures::FutureExt;
 use futures::stream::{FuturesUnordered, StreamExt};
 use std::collections::VecDeque;
@@ -104,9 +104,12 @@ impl Worker {
         !self.closing && self.ready.is_empty() && self.flights.len() < self.window()
     }
 
-    /// Begins what there is room for.
+    /// Begins what there is room for; after a failure only when it was written, as it may close the endpoint.
     fn start(&mut self) {
         self.closing |= Timestamp::now() >= self.end;
+        if self.outcomes.iter().any(|(_, attempt)| attempt.verdict != Verdict::Succeeded) {
+            return;
+        }
         let Some(signer) = self.signer.clone() else { return };
         while !self.closing
             && self.flights.len() < self.window()
