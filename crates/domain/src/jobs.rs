@@ -234,14 +234,20 @@ pub fn begin(db: &Db<'_>, job: &Job) -> Result<bool> {
 
 /// Ends a job: `false` when the lease was lost, and then nothing may be recorded.
 pub fn finish(db: &Db<'_>, job: &Job) -> Result<bool> {
-    let own = db.touches(
-        "DELETE FROM jobs WHERE seq = ? AND attempts = ? AND subject = ? AND created_at = ? RETURNING 1",
+    let own = db.row::<(Option<String>,)>(
+        "DELETE FROM jobs WHERE seq = ? AND attempts = ? AND subject = ? AND created_at = ? RETURNING lane",
         params![job.seq, job.attempts, job.subject, job.created_at],
     )?;
-    if let (true, Some(lane)) = (own, &job.lane) {
+    // The lane that it is in now: it may have been moved while it was worked on.
+    if let Some((Some(lane),)) = &own {
         start_next(db, lane)?;
     }
-    Ok(own)
+    Ok(own.is_some())
+}
+
+/// Puts the jobs of a lane into another one, by their age. Until the first of either is done, both go on.
+pub fn move_lane(db: &Db<'_>, tenant: &str, from: &str, into: &str) -> Result<()> {
+    Ok(db.run("UPDATE jobs SET lane = ? WHERE lane = ? AND tenant_id = ?", params![into, from, tenant])?)
 }
 
 /// Takes a job out of its lane before it was begun: `false` when it is not there, or was begun. A worker that

@@ -1,5 +1,6 @@
 //! Two identities that turn out to be one person become one: sessions, messages and windows move.
 
+use crate::{jobs, outgoing};
 use common::db::Db;
 use common::time::Timestamp;
 use common::{Result, params};
@@ -56,6 +57,7 @@ pub(super) fn into(db: &Db<'_>, tenant: &str, from: i64, into: i64, now: Timesta
             SET last_inbound_at = nullif(max(coalesce(last_inbound_at, 0), coalesce(excluded.last_inbound_at, 0)), 0)",
         params![into, from],
     )?;
+    move_jobs(db, tenant, from, into)?;
     db.run("DELETE FROM contact_inboxes WHERE identity_seq = ? AND tenant_id = ?", params![from, tenant])?;
     // The later word of both counts; what is shown of the thread is that of its latest message and session.
     db.run(
@@ -130,6 +132,18 @@ pub(super) fn into(db: &Db<'_>, tenant: &str, from: i64, into: i64, now: Timesta
           WHERE seq = ?2 AND tenant_id = ?3",
         params![now, old_contact, tenant],
     )?)
+}
+
+/// What waits to be sent: it can be changed and cancelled as before, and what is sent later comes behind it.
+fn move_jobs(db: &Db<'_>, tenant: &str, from: i64, into: i64) -> Result<()> {
+    let inboxes = db.rows::<(i64,)>(
+        "SELECT inbox_seq FROM contact_inboxes WHERE identity_seq = ? AND tenant_id = ?",
+        params![from, tenant],
+    )?;
+    for (inbox,) in inboxes {
+        jobs::move_lane(db, tenant, &outgoing::lane(inbox, from), &outgoing::lane(inbox, into))?;
+    }
+    Ok(())
 }
 
 /// What was read, and who wrote: whoever had read all of both has read all.

@@ -1,5 +1,6 @@
 //! `PATCH` and `DELETE /v1/messages/{id}`: as long as a message waits.
 
+use crate::messages::fleet::{self, Line, accepted, reference, refused};
 use serde_json::{Value, json};
 use std::time::Duration;
 use tests::client::text;
@@ -144,4 +145,70 @@ fn racing_a_cancel_against_the_send_has_one_winner() {
     wait_for("the others", SOON, || (sends() >= 20 - cancelled).then_some(()));
     std::thread::sleep(Duration::from_secs(1));
     assert_eq!(sends(), 20 - cancelled);
+}
+
+/// A customer writes, named by whichever ids are given.
+fn customer_writes(line: &Line, wa_id: Option<&str>, user_id: Option<&str>) {
+    let mut person = json!({"profile": {"name": "Mira"}});
+    let mut message = json!({"id": format!("wamid.{}", unique::word()), "timestamp": whatsapp::now().to_string(),
+                             "type": "text", "text": {"body": "Hello"}});
+    if let Some(wa_id) = wa_id {
+        person["wa_id"] = json!(wa_id);
+        message["from"] = json!(wa_id);
+    }
+    if let Some(user_id) = user_id {
+        person["user_id"] = json!(user_id);
+        message["from_user_id"] = json!(user_id);
+    }
+    line.callback(json!({"contacts": [person], "messages": [message]}));
+}
+
+/// The conversations of the tenant's contacts, newest contact first, once there are so many contacts.
+#[track_caller]
+fn conversations(line: &Line, count: usize) -> Vec<String> {
+    wait_for("the contacts", fleet::SOON, || {
+        let found = line.tenant.key.get("/v1/contacts").expect(200)["contacts"].as_array().unwrap().clone();
+        (found.len() == count).then(|| {
+            found.iter().map(|one| text(&one["identities"][0], "id").replace("idn_", "cnv_")).collect()
+        })
+    })
+}
+
+#[test]
+fn what_waits_for_a_person_who_becomes_another_is_still_changed_and_cancelled() {
+    let Some(line) = Line::new(|_, number| match number {
+        0 => refused(429, 130_429).with("retry-after", "8"),
+        _ => accepted(),
+    }) else {
+        return;
+    };
+    let key = &line.tenant.key;
+    let (phone, user_id) = (unique::phone(), format!("US.{}", unique::digits()));
+    let phone = phone.trim_start_matches('+');
+    let send = |conversation: &str, body: &str| {
+        let request = json!({"content": {"type": "text", "text": {"body": body}}});
+        let sent = key.post(&format!("/v1/conversations/{conversation}/messages"), request).expect(202);
+        format!("/v1/messages/{}", text(&sent["message"], "id"))
+    };
+    customer_writes(&line, None, Some(&user_id));
+    let by_user_id = conversations(&line, 1).remove(0);
+    let waiting: Vec<String> = ["A", "B", "C"].iter().map(|body| send(&by_user_id, body)).collect();
+    wait_for("the refusal", fleet::SOON, || (!line.asked().is_empty()).then_some(()));
+    customer_writes(&line, Some(phone), None);
+    conversations(&line, 2);
+    // Both ids together: they were one person all the time.
+    customer_writes(&line, Some(phone), Some(&user_id));
+    let merged = conversations(&line, 1).remove(0);
+    key.delete(&waiting[1]).expect(204);
+    let changed = json!({"content": {"type": "text", "text": {"body": "C, changed"}}});
+    key.patch(&waiting[2], changed).expect(200);
+    let last = send(&merged, "D");
+    for path in [&waiting[0], &waiting[2], &last] {
+        line.wait_accepted(path);
+    }
+    let asked: Vec<(String, Value)> =
+        line.asked().iter().map(|one| (reference(one), one.json()["text"]["body"].clone())).collect();
+    let id = |path: &String| path.rsplit('/').next().unwrap().to_string();
+    let expected = [(&waiting[0], "A"), (&waiting[0], "A"), (&waiting[2], "C, changed"), (&last, "D")];
+    assert_eq!(asked, expected.map(|(path, body)| (id(path), json!(body))));
 }
