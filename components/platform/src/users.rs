@@ -24,7 +24,8 @@ pub fn add(routes: Routes) -> Routes {
                 .describe(
                     "The user is confirmed at once, and no mail is sent. Where the address is known already, its user is \
                      answered unchanged, except one who came by an invitation: for their address nobody vouched so far, \
-                     and they get this name and password. `access_token` is the user's token for the Chatwoot API, `user_id` the id in the \
+                     so it goes to the new user, and who had it is deleted, also from the accounts that they joined, even \
+                     as their last owner. `access_token` is the user's token for the Chatwoot API, `user_id` the id in the \
                      v1 API. Nobody may do anything before they are put into an account.",
                 )
                 .body::<UserRequest>(

@@ -123,7 +123,7 @@ pub(super) fn check_strength(violations: &mut Violations, password: &str) {
 /// has been checked; without a hash only somebody known is answered.
 ///
 /// Who came by an invitation has an address that nobody vouched for: they may be somebody else who chose a password
-/// for it. So the platform's word makes it a new person's: name and password are replaced.
+/// for it. So the platform's word gives the address to a new person, and the one before is gone as if deleted.
 pub fn create(
     db: &Db<'_>,
     secrets: &Secrets,
@@ -137,11 +137,11 @@ pub fn create(
     };
     let hash =
         password_hash.ok_or_else(|| Problem::unavailable("a user was deleted while it was looked up"))?;
-    if let Some(known) = known {
-        return update(db, secrets, known.seq, request, Some(hash));
-    }
     let (violations, attributes) = request.check(None)?;
     violations.finish()?;
+    if let Some(known) = known {
+        remove(db, &known.id)?;
+    }
     let name = accounts::set(&request.name, None).unwrap_or_default();
     let display_name = accounts::set(&request.display_name, None);
     let new =
@@ -249,7 +249,11 @@ pub fn delete(db: &Db<'_>, seq: i64) -> Result<()> {
     if members::owned_alone(db, &id)? {
         return Err(members::last_owner("id"));
     }
-    members::note_everywhere(db, &id, Action::UserRemoved)?;
+    remove(db, &id)
+}
+
+fn remove(db: &Db<'_>, id: &str) -> Result<()> {
+    members::note_everywhere(db, id, Action::UserRemoved)?;
     db.run("DELETE FROM memberships WHERE user_id = ?", params![id])?;
     db.run("DELETE FROM sso_tokens WHERE user_id = ?", params![id])?;
     let now = Timestamp::now();

@@ -224,7 +224,11 @@ fn an_address_taken_by_invitation_is_given_back_by_the_platform() {
     let app = App::shared();
     let (intruder, victim) = (Tenant::new(app), Tenant::new(app));
     let email = address();
-    accept(&text(&invite(&intruder.owner.client, &email, "agent"), "token"), newcomer()).expect(201);
+    let former =
+        accept(&text(&invite(&intruder.owner.client, &email, "agent"), "token"), newcomer()).expect(201);
+    let former = app.client().bearer(&text(&former, "token"));
+    let picture = json!({"avatarUrl": "https://pictures.example.com/intruder.png"});
+    former.patch("/v1/users/me", picture).expect(200);
     // The platform adds the real person elsewhere: the password chosen before must not open that.
     let own = "Another-horse-8-battery";
     let user = json!({"name": "The real one", "email": email, "password": own});
@@ -248,6 +252,14 @@ fn open_invitations_are_paged_newest_first() {
     let made: Vec<String> =
         (0..5).map(|_| text(&invite(&tenant.key, &address(), "agent")["invitation"], "id")).collect();
     let (mut seen, mut token) = (Vec::new(), String::new());
+    // Nothing is left of who had the address: neither their place in the other tenant, nor their picture.
+    assert!(me["avatarUrl"].is_null(), "{me}");
+    former.get("/v1/users/me").problem(401, "auth_token_invalid");
+    assert_eq!(intruder.key.get("/v1/users").expect(200)["users"].as_array().unwrap().len(), 1);
+    let body = json!({"email": email, "password": own, "tenantId": intruder.id});
+    app.client().post("/v1/auth/sessions", body).problem(401, "auth_credentials_invalid");
+    let told = intruder.key.get("/v1/audit-log?action=user.removed").expect(200);
+    assert_eq!(told["entries"].as_array().unwrap().len(), 1, "{told}");
     loop {
         let page = tenant.key.get(&format!("{INVITATIONS}?pageSize=2{token}")).expect(200);
         seen.extend(page["invitations"].as_array().unwrap().iter().map(|one| text(one, "id")));
