@@ -132,6 +132,25 @@ fn is_traceparent(text: &str) -> bool {
         && parts.iter().all(|part| part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')))
 }
 
+/// Where a segment of a path is a credential: how the path begins, and the segment before it.
+const SECRETS: &[(&str, &str)] = &[("/v1/auth/", "invitations"), ("/public/api/v1/inboxes/", "contacts")];
+
+/// A path as logs may show it.
+fn without_secrets(path: &str) -> String {
+    let Some((_, before)) = SECRETS.iter().find(|(start, _)| path.starts_with(start)) else {
+        return path.to_string();
+    };
+    let mut last = "";
+    let shown: Vec<&str> = path
+        .split('/')
+        .map(|segment| {
+            let is_secret = std::mem::replace(&mut last, segment) == *before && !segment.is_empty();
+            if is_secret { "***" } else { segment }
+        })
+        .collect();
+    shown.join("/")
+}
+
 struct Finished {
     status: StatusCode,
     headers: HeaderMap,
@@ -168,7 +187,7 @@ async fn finish(response: Response, context: &Context) -> Finished {
                 crate::log!(
                     "request failed",
                     code = problem.code,
-                    path = context.path,
+                    path = without_secrets(&context.path),
                     trace = trace_id,
                     cause = cause
                 );
@@ -196,7 +215,7 @@ async fn finish(response: Response, context: &Context) -> Finished {
         None => match body.collect().await {
             Ok(body) => Payload::Whole(body.to_bytes().into()),
             Err(error) => {
-                crate::log!("answer body failed", path = context.path, error = error);
+                crate::log!("answer body failed", path = without_secrets(&context.path), error = error);
                 parts.status = StatusCode::INTERNAL_SERVER_ERROR;
                 Payload::Whole(Vec::new())
             }
@@ -289,6 +308,22 @@ async fn write_piece(writer: &mut StreamWriter<u8>, piece: Vec<u8>, stall: Durat
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn credentials_in_paths_are_not_logged() {
+        for (path, shown) in [
+            ("/v1/auth/invitations/a1BcD2", "/v1/auth/invitations/***"),
+            ("/v1/auth/invitations/", "/v1/auth/invitations/"),
+            ("/v1/users/invitations/inv_1", "/v1/users/invitations/inv_1"),
+            (
+                "/public/api/v1/inboxes/web/contacts/s3cret/conversations/7",
+                "/public/api/v1/inboxes/web/contacts/***/conversations/7",
+            ),
+            ("/v1/contacts/con_1", "/v1/contacts/con_1"),
+        ] {
+            assert_eq!(without_secrets(path), shown);
+        }
+    }
 
     #[test]
     fn takes_over_sane_request_ids_and_traces_only() {
