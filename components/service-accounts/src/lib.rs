@@ -45,7 +45,10 @@ pub fn routes() -> Routes {
             Operation::delete("/v1/service-accounts/{id}", "deleteServiceAccount")
                 .tenant(&["api_key:revoke"], Role::ADMINS)
                 .summary("Delete a service account; its keys stop working")
-                .describe("Ends all its keys at once, the calling one too if it is among them. Cannot be undone.")
+                .describe(
+                    "Ends all its keys at once, the calling one too if it is among them, and the pending invitations \
+                     that they made. Cannot be undone.",
+                )
                 .path_param("id", "The service account, `svc_…`.")
                 .answers_empty(204, "Deleted.")
                 .problem(404, "service_account_not_found", NO_ACCOUNT),
@@ -86,7 +89,11 @@ pub fn routes() -> Routes {
             Operation::delete("/v1/api-keys/{id}", "revokeApiKey")
                 .tenant(&["api_key:revoke"], Role::ADMINS)
                 .summary("Revoke an API key")
-                .describe("Takes effect with the next request. Revoking a key again answers 204 too.")
+                .describe(
+                    "Takes effect with the next request. Revoking a key again answers 204 too. Invitations are made in \
+                     the name of the service account, so those that the key made stay good: revoke them one by one, or \
+                     delete the service account.",
+                )
                 .path_param("id", "The key, `key_…`.")
                 .answers_empty(204, "Revoked.")
                 .problem(404, "api_key_not_found", "There is no such key in this tenant."),

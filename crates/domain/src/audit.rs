@@ -10,8 +10,8 @@ use common::page::{Binding, Key, Page, Position};
 use common::time::Timestamp;
 use common::{Problem, Result, id, params};
 use serde::Serialize;
-use serde_json::Value;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 /// Largest details of an entry, in bytes of JSON; larger ones are left out.
@@ -151,6 +151,35 @@ pub fn record<'a>(
             action.as_str(),
             subject,
             text(details)
+        ],
+    )?)
+}
+
+/// Notes the same change of several things, each with its own details, in one statement.
+pub fn record_all<'a>(
+    db: &Db<'_>,
+    tenant: &str,
+    actor: impl Into<Actor<'a>>,
+    action: Action,
+    told: impl Iterator<Item = (String, Value)>,
+) -> Result<()> {
+    let entries: Vec<_> = told
+        .map(|(subject, details)| json!([id::new(id::Kind::AuditEntry), subject, text(details)]))
+        .collect();
+    if entries.is_empty() {
+        return Ok(());
+    }
+    let actor = actor.into();
+    Ok(db.run(
+        "INSERT INTO audit_log (id, tenant_id, created_at, actor_type, actor_id, action, subject, details)
+         SELECT e.value ->> 0, ?, ?, ?, ?, ?, e.value ->> 1, e.value ->> 2 FROM json_each(?) e",
+        params![
+            tenant,
+            Timestamp::now(),
+            actor.kind(),
+            actor.id(),
+            action.as_str(),
+            Value::from(entries).to_string()
         ],
     )?)
 }

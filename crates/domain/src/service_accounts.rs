@@ -6,6 +6,7 @@
 pub mod keys;
 
 use crate::audit::{self, Action};
+use crate::users::invitations;
 use common::auth::{Principal, Role};
 use common::db::{Db, Error as DbError, FromRow, Row};
 use common::problem::Violations;
@@ -143,7 +144,8 @@ pub fn create(
     Ok(made)
 }
 
-/// Deletes a service account and revokes its keys.
+/// Deletes a service account, revokes its keys and ends the invitations that it made: it never comes back, so neither
+/// would their links.
 pub fn delete(db: &Db<'_>, caller: &Principal, id: &str) -> Result<()> {
     let (tenant, now) = (&caller.tenant, Timestamp::now());
     let deleted = db.row::<(String, String)>(
@@ -160,10 +162,6 @@ pub fn delete(db: &Db<'_>, caller: &Principal, id: &str) -> Result<()> {
         id,
         json!({"name": name, "role": role}),
     )?;
-    db.run(
-        "UPDATE api_keys SET revoked_at = ?
-          WHERE tenant_id = ? AND service_account_id = ? AND revoked_at IS NULL",
-        params![now, tenant, id],
-    )?;
-    Ok(())
+    keys::revoke_all(db, caller, id, now)?;
+    invitations::close_all_of(db, caller, id, now)
 }

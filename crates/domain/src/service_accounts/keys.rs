@@ -8,7 +8,7 @@ use common::problem::Violations;
 use common::time::Timestamp;
 use common::{Problem, Result, id, params};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 /// Longest name, in characters.
@@ -168,7 +168,7 @@ pub fn create(
     )?;
     let details = json!({
         "serviceAccountId": api_key.service_account_id, "name": api_key.name, "prefix": api_key.prefix,
-        "scopes": request.scopes, "expiresAt": api_key.expires_at,
+        "scopes": api_key.scopes, "expiresAt": api_key.expires_at,
     });
     audit::record(db, &caller.tenant, caller, Action::ApiKeyCreated, &api_key.id, details)?;
     Ok(CreatedApiKey { api_key, plaintext_key: key.plaintext })
@@ -244,8 +244,23 @@ pub fn revoke(db: &Db<'_>, caller: &Principal, id: &str) -> Result<()> {
         "UPDATE api_keys SET revoked_at = ? WHERE id = ? AND tenant_id = ?",
         params![Timestamp::now(), id, caller.tenant],
     )?;
-    let details = json!({"serviceAccountId": account, "name": name, "prefix": prefix});
-    audit::record(db, &caller.tenant, caller, Action::ApiKeyRevoked, id, details)
+    audit::record(db, &caller.tenant, caller, Action::ApiKeyRevoked, id, revoked(&account, &name, &prefix))
+}
+
+/// What is told of a key that was revoked.
+fn revoked(account: &str, name: &str, prefix: &str) -> Value {
+    json!({"serviceAccountId": account, "name": name, "prefix": prefix})
+}
+
+/// Ends all keys of a service account.
+pub(super) fn revoke_all(db: &Db<'_>, caller: &Principal, account: &str, now: Timestamp) -> Result<()> {
+    let ended = db.rows::<(String, String, String)>(
+        "UPDATE api_keys SET revoked_at = ?
+          WHERE tenant_id = ? AND service_account_id = ? AND revoked_at IS NULL RETURNING id, name, prefix",
+        params![now, caller.tenant, account],
+    )?;
+    let told = ended.into_iter().map(|(id, name, prefix)| (id, revoked(account, &name, &prefix)));
+    audit::record_all(db, &caller.tenant, caller, Action::ApiKeyRevoked, told)
 }
 
 #[cfg(test)]

@@ -221,6 +221,17 @@ pub fn revoke(db: &Db<'_>, caller: &Principal, id: &str) -> Result<()> {
     audit::record(db, &caller.tenant, caller, Action::InvitationRevoked, id, details)
 }
 
+/// Ends the open invitations that somebody made who never comes back.
+pub(crate) fn close_all_of(db: &Db<'_>, caller: &Principal, inviter: &str, now: Timestamp) -> Result<()> {
+    let ended = db.rows::<(String, String, String)>(
+        "UPDATE invitations SET closed_at = ? WHERE tenant_id = ? AND invited_by = ? AND closed_at IS NULL
+         RETURNING id, email, role",
+        params![now, caller.tenant, inviter],
+    )?;
+    let told = ended.into_iter().map(|(id, email, role)| (id, json!({"email": email, "role": role})));
+    audit::record_all(db, &caller.tenant, caller, Action::InvitationRevoked, told)
+}
+
 /// An invitation whose link works now, found by its token: the tenant comes from it.
 #[derive(Debug)]
 pub(super) struct Open {

@@ -136,8 +136,36 @@ fn service_accounts_and_keys_are_told() {
     }
     let (actor, subject, _) = latest(&tenant, "api_key.revoked");
     assert_eq!((actor, subject, count(&tenant, "api_key.revoked")), (tenant.service_account.clone(), key, 1));
+    // Without `scopes` it has those of the role.
+    let (unlimited, client) = tenant.key_of(&account, json!({"name": "Berlin"}));
+    let scopes = latest(&tenant, "api_key.created").2["scopes"].clone();
+    assert_eq!(scopes.as_array().map(Vec::len), Some(40), "{scopes}");
+    client.get("/v1/contacts").expect(200);
+    let (other, _) = tenant.key_of(&account, json!({"name": "Hamburg"}));
     owner.client.delete(&format!("/v1/service-accounts/{account}")).expect(204);
-    assert_eq!(latest(&tenant, "service_account.deleted"), (owner.id.clone(), account, expected));
+    assert_eq!(latest(&tenant, "service_account.deleted"), (owner.id.clone(), account.clone(), expected));
+    // Its keys end with it; the one that had ended is not told again.
+    let revoked = entries(&owner.client, "action=api_key.revoked");
+    let mut told: Vec<(&str, &str)> = revoked[..2]
+        .iter()
+        .map(|entry| (entry["subject"].as_str().unwrap(), entry["details"]["name"].as_str().unwrap()))
+        .collect();
+    told.sort_unstable_by_key(|(_, name)| *name);
+    assert_eq!(told, [(unlimited.as_str(), "Berlin"), (other.as_str(), "Hamburg")]);
+    assert_eq!((revoked.len(), &revoked[0]["details"]["serviceAccountId"]), (3, &json!(account)));
+    assert!(revoked[..2].iter().all(|entry| entry["actor"]["id"] == json!(owner.id)), "{revoked:?}");
+}
+
+#[test]
+fn the_invitations_of_a_deleted_service_account_are_told() {
+    let tenant = Tenant::new(App::shared());
+    let invited = json!({"email": format!("{}@example.com", unique::word())});
+    let made = tenant.key.post("/v1/users/invitations", invited).expect(201);
+    tenant.owner.client.delete(&format!("/v1/service-accounts/{}", tenant.service_account)).expect(204);
+    let (actor, subject, details) = latest(&tenant, "invitation.revoked");
+    assert_eq!((actor, subject), (tenant.owner.id.clone(), text(&made["invitation"], "id")));
+    let expected = (&made["invitation"]["email"], &json!("agent"));
+    assert_eq!((&details["email"], &details["role"]), expected);
 }
 
 #[test]

@@ -167,10 +167,18 @@ fn a_link_ends_with_the_authority_of_who_made_it() {
     // Of software too.
     let account = tenant.owner.client.post("/v1/service-accounts", json!({"name": "inviter"})).expect(200);
     let account = text(&account, "id");
-    let (_, key) = tenant.key_of(&account, json!({"name": "one"}));
-    let token = text(&invite(&key, &address(), "agent"), "token");
+    let (id, key) = tenant.key_of(&account, json!({"name": "one"}));
+    let made = [invite(&key, &address(), "agent"), invite(&key, &address(), "agent")];
+    let [first, second] = made.map(|made| text(&made, "token"));
+    // Its links are the service account's, not the key's.
+    tenant.owner.client.delete(&format!("/v1/api-keys/{id}")).expect(204);
+    accept(&first, newcomer()).expect(201);
     tenant.owner.client.delete(&format!("/v1/service-accounts/{account}")).expect(204);
-    accept(&token, newcomer()).problem(404, GONE);
+    accept(&second, newcomer()).problem(404, GONE);
+    let listed = tenant.key.get(INVITATIONS).expect(200);
+    let made_by: Vec<&Value> =
+        listed["invitations"].as_array().unwrap().iter().map(|one| &one["invitedBy"]).collect();
+    assert_eq!(made_by, [&json!(admin.id)], "who may come back keeps theirs");
 }
 
 #[test]
@@ -244,14 +252,6 @@ fn an_address_taken_by_invitation_is_given_back_by_the_platform() {
     let session = sign_in(own).expect(201);
     let me = app.client().bearer(&text(&session, "token")).get("/v1/users/me").expect(200);
     assert_eq!(me["emailVerified"], true);
-}
-
-#[test]
-fn open_invitations_are_paged_newest_first() {
-    let tenant = Tenant::new(App::shared());
-    let made: Vec<String> =
-        (0..5).map(|_| text(&invite(&tenant.key, &address(), "agent")["invitation"], "id")).collect();
-    let (mut seen, mut token) = (Vec::new(), String::new());
     // Nothing is left of who had the address: neither their place in the other tenant, nor their picture.
     assert!(me["avatarUrl"].is_null(), "{me}");
     former.get("/v1/users/me").problem(401, "auth_token_invalid");
@@ -260,6 +260,14 @@ fn open_invitations_are_paged_newest_first() {
     app.client().post("/v1/auth/sessions", body).problem(401, "auth_credentials_invalid");
     let told = intruder.key.get("/v1/audit-log?action=user.removed").expect(200);
     assert_eq!(told["entries"].as_array().unwrap().len(), 1, "{told}");
+}
+
+#[test]
+fn open_invitations_are_paged_newest_first() {
+    let tenant = Tenant::new(App::shared());
+    let made: Vec<String> =
+        (0..5).map(|_| text(&invite(&tenant.key, &address(), "agent")["invitation"], "id")).collect();
+    let (mut seen, mut token) = (Vec::new(), String::new());
     loop {
         let page = tenant.key.get(&format!("{INVITATIONS}?pageSize=2{token}")).expect(200);
         seen.extend(page["invitations"].as_array().unwrap().iter().map(|one| text(one, "id")));
