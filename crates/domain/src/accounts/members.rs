@@ -29,7 +29,7 @@ pub struct AccountUser {
     /// `administrator` or `agent`.
     #[schema(example = "administrator")]
     pub role: &'static str,
-    /// Always null: memberships come from the platform.
+    /// Always null: who invited somebody is in the audit log.
     pub inviter_id: Option<i64>,
     /// Always null: presence is not recorded.
     pub active_at: Option<Timestamp>,
