@@ -24,6 +24,7 @@ pub fn routes() -> Routes {
             .problem(404, "message_not_found", "There is no such message in this tenant.")
             .problem(404, "reaction_not_found", "There is no reaction of the caller to take off.")
             .problem(409, "message_not_delivered", "The message failed or was taken back.")
+            .problem(409, "recipient_opted_out", "The recipient does not want messages on this channel.")
             .problem(409, "messagingWindowClosed", "The window is closed; `messagingWindow` says so.")
             .problem(422, "unsupportedChannel", "The channel knows no reactions."),
         react,

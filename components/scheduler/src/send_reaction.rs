@@ -19,7 +19,7 @@ pub async fn run(job: &Job) -> Result<Turn> {
     };
     // Never sent after all, or nobody knows: there is nothing to put an emoji on.
     let Some(message_id) = target.provider_id.clone() else { return end(job, |_| Ok(())).await };
-    if target.contact_is_gone || target.is_unwanted {
+    if target.contact_is_gone || target.wants_nothing {
         return end(job, |_| Ok(())).await;
     }
     if target.paced

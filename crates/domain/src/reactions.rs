@@ -3,6 +3,7 @@
 use crate::content::can_react;
 use crate::conversations::{self, Actor};
 use crate::events::{self, Event};
+use crate::inbound::consent::{self, Known};
 use crate::jobs::{self, Kind};
 use crate::messages::{self, DeliveryStatus};
 use crate::outgoing;
@@ -115,6 +116,7 @@ struct Target {
     channel: String,
     last_inbound_at: Option<Timestamp>,
     session_is_open: bool,
+    consent: Known,
 }
 
 impl FromRow for Target {
@@ -126,6 +128,7 @@ impl FromRow for Target {
             channel: row.take()?,
             last_inbound_at: row.take()?,
             session_is_open: row.take()?,
+            consent: Known { state: row.take()?, source: row.take()? },
         })
     }
 }
@@ -149,7 +152,9 @@ pub fn react(
                 (SELECT i.channel FROM identities i WHERE i.seq = m.identity_seq),
                 (SELECT ci.last_inbound_at FROM contact_inboxes ci
                   WHERE ci.identity_seq = m.identity_seq AND ci.inbox_seq = m.inbox_seq),
-                (SELECT count(*) FROM sessions s WHERE s.identity_seq = m.identity_seq AND s.closed_at IS NULL)
+                (SELECT count(*) FROM sessions s WHERE s.identity_seq = m.identity_seq AND s.closed_at IS NULL),
+                (SELECT i.consent FROM identities i WHERE i.seq = m.identity_seq),
+                (SELECT i.consent_source FROM identities i WHERE i.seq = m.identity_seq)
            FROM messages m WHERE m.seq = ? AND m.tenant_id = ?",
         params![found.seq, tenant],
     )?;
@@ -169,6 +174,9 @@ pub fn react(
             "message_not_delivered",
             "The customer does not have this message: there is nothing to react to.",
         ));
+    }
+    if consent::forbids_all(&target.consent) {
+        return Err(consent::unwanted());
     }
     if window.failure_code.is_some() {
         return Err(Problem::conflict(

@@ -2,6 +2,7 @@
 
 use crate::conversations::{self, LastMessage};
 use crate::delivery::{self, Step};
+use crate::inbound::consent::{self, Known};
 use crate::jobs::{self, Kind};
 use crate::messages::{DeliveryStatus, MessageContent};
 use crate::outgoing::{self, Place};
@@ -21,6 +22,7 @@ struct Due {
     session_is_open: bool,
     last_inbound_at: Option<Timestamp>,
 }
+    consent: Known,
 
 impl FromRow for Due {
     fn from_row(row: &mut Row) -> Result<Self, DbError> {
@@ -35,6 +37,7 @@ impl FromRow for Due {
             session_is_open: row.take()?,
             last_inbound_at: row.take()?,
         })
+            consent: Known { state: row.take()?, source: row.take()? },
     }
 }
 
@@ -49,7 +52,9 @@ pub fn release(db: &Db<'_>, tenant: &str, message: &str, now: Timestamp) -> Resu
                    (SELECT i.contact_seq FROM identities i WHERE i.seq = m.identity_seq)) IS NOT NULL,
                 (SELECT count(*) FROM sessions s WHERE s.identity_seq = m.identity_seq AND s.closed_at IS NULL),
                 (SELECT ci.last_inbound_at FROM contact_inboxes ci
-                  WHERE ci.identity_seq = m.identity_seq AND ci.inbox_seq = m.inbox_seq)
+                  WHERE ci.identity_seq = m.identity_seq AND ci.inbox_seq = m.inbox_seq),
+                (SELECT i.consent FROM identities i WHERE i.seq = m.identity_seq),
+                (SELECT i.consent_source FROM identities i WHERE i.seq = m.identity_seq)
            FROM messages m WHERE m.id = ? AND m.tenant_id = ? AND m.status = 0 AND m.deleted_at IS NULL",
         params![message, tenant],
     )?;
@@ -64,6 +69,9 @@ pub fn release(db: &Db<'_>, tenant: &str, message: &str, now: Timestamp) -> Resu
     let content: MessageContent = serde_json::from_str(&due.content)
         .map_err(|error| Problem::internal(format!("the content of {message} cannot be read: {error}")))?;
     let place = Place {
+    if consent::forbids(&due.consent, &content) {
+        return fail("recipient_opted_out", "The recipient does not want messages on this channel.");
+    }
         channel: &due.channel,
         inbox_seq: due.inbox_seq,
         last_inbound_at: due.last_inbound_at,

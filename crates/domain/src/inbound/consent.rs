@@ -45,25 +45,29 @@ pub(crate) struct Known {
     pub source: Option<String>,
 }
 
+/// Whether nothing at all may be sent to them, reactions included.
+pub(crate) fn forbids_all(known: &Known) -> bool {
+    let marketing_only = known.source.as_deref().is_some_and(|source| source.starts_with("whatsapp"));
+    known.state.as_deref() == Some("opted_out") && !marketing_only
+}
+
 /// Whether this may not be sent to them.
 pub(crate) fn forbids(known: &Known, content: &MessageContent) -> bool {
-    if known.state.as_deref() != Some("opted_out") {
-        return false;
-    }
-    let marketing_only = known.source.as_deref().is_some_and(|source| source.starts_with("whatsapp"));
-    !marketing_only || matches!(content, MessageContent::Template { .. })
+    let is_template = matches!(content, MessageContent::Template { .. });
+    forbids_all(known) || is_template && known.state.as_deref() == Some("opted_out")
 }
 
 /// Refuses what may not be sent to them.
 pub(crate) fn check(known: &Known, content: &MessageContent) -> Result<()> {
-    if !forbids(known, content) {
-        return Ok(());
-    }
-    Err(Problem::conflict(
+    if forbids(known, content) { Err(unwanted()) } else { Ok(()) }
+}
+
+pub(crate) fn unwanted() -> Problem {
+    Problem::conflict(
         "recipient_opted_out",
         "The recipient does not want messages on this channel. They can write START to get them again; where they \
          agreed in another way, set the consent of their identity.",
-    ))
+    )
 }
 
 /// What a caller says of an identity.
@@ -186,5 +190,8 @@ mod tests {
         assert!(!forbids(&known("opted_out", "whatsapp"), &text));
         assert!(!forbids(&known("opted_in", "keyword"), &template));
         assert!(!forbids(&Known::default(), &text));
+        // Reactions are nobody's marketing.
+        assert!(forbids_all(&known("opted_out", "keyword")));
+        assert!(!forbids_all(&known("opted_out", "whatsapp:131050")));
     }
 }

@@ -24,6 +24,8 @@ pub struct Outbound {
     pub contact_is_gone: bool,
     /// Whether the person opted out of this since.
     pub is_unwanted: bool,
+    /// Whether they opted out of everything, reactions included.
+    pub wants_nothing: bool,
     /// Whether it still waits for the provider.
     pub pending: bool,
     /// What the provider calls this very message, once it has it.
@@ -115,6 +117,7 @@ pub fn load(db: &Db<'_>, tenant: &str, message: &str) -> Result<Option<Outbound>
         identity_seq: found.identity_seq,
         contact_is_gone: found.contact_is_gone,
         is_unwanted: consent::forbids(&found.consent, &content),
+        wants_nothing: consent::forbids_all(&found.consent),
         content,
         to,
         reply_to: found.reply_to,

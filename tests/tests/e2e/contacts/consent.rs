@@ -1,5 +1,6 @@
 //! Whether people want to be written to: set by callers, by what they write, and heeded by sends.
 
+use crate::livechat::Chat;
 use serde_json::{Value, json};
 use std::time::Duration;
 use tests::client::text;
@@ -72,6 +73,57 @@ fn stop_and_start_are_obeyed() {
     whatsapp::customer_writes(&app.client(), &inbox, &phone, "please start the machine");
     write("START", "optedIn");
     tenant.key.post("/v1/messages", text_to(&inbox, &phone, "Welcome back")).expect(202);
+}
+
+#[test]
+fn nobody_reacts_to_who_opted_out() {
+    let app = App::shared();
+    let tenant = Tenant::new(app);
+    let inbox = tenant.inbox();
+    let (contact, phone) = tenant.contact("Anna");
+    whatsapp::customer_writes(&app.client(), &inbox, &phone, "Hello");
+    let identity = path(&tenant, &contact).split('/').nth(5).unwrap().to_string();
+    let conversation = format!("/v1/conversations/{}/messages", identity.replace("idn_", "cnv_"));
+    let messages = || {
+        let answer = tenant.key.get(&conversation);
+        let found = if answer.status == 200 { answer.json()["messages"].clone() } else { json!([]) };
+        found.as_array().unwrap().clone()
+    };
+    let message = wait_for("the message", SOON, || messages().first().cloned());
+    let reactions = format!("/v1/messages/{}/reactions", text(&message, "id"));
+    let react = |body: Value| tenant.key.post(&reactions, body);
+    react(json!({"emoji": "👍"})).expect(200);
+    let path = path(&tenant, &contact);
+    tenant.key.put(&path, json!({"state": "optedOut"})).expect(200);
+    react(json!({"emoji": "❤️"})).problem(409, "recipient_opted_out");
+    react(json!({"emoji": "👍", "removed": true})).problem(409, "recipient_opted_out");
+    assert_eq!(messages()[0]["reactions"][0]["emoji"], "👍");
+    tenant.key.put(&path, json!({"state": "optedIn"})).expect(200);
+    react(json!({"emoji": "❤️"})).expect(200);
+}
+
+#[test]
+fn a_live_chat_message_is_not_released_to_who_opted_out_meanwhile() {
+    let chat = Chat::new(&json!({}));
+    let anna = chat.customer(json!({"name": "Anna"}));
+    let conversation = anna.conversation();
+    anna.writes(&conversation, "Hello");
+    let key = &chat.tenant.key;
+    let recipient =
+        json!({"type": "channel", "channel": "text", "externalId": text(&anna.contact, "source_id")});
+    let request = json!({"inboxId": chat.inbox, "recipient": recipient, "sendAt": unique::time_in(1500),
+        "content": {"type": "text", "text": {"body": "Later"}}});
+    let accepted = key.post("/v1/messages", request.clone()).expect(202);
+    let contact = text(&key.get("/v1/contacts").expect(200)["contacts"][0], "id");
+    key.put(&path(&chat.tenant, &contact), json!({"state": "optedOut"})).expect(200);
+    key.post("/v1/messages", request).problem(409, "recipient_opted_out");
+    let message = format!("/v1/messages/{}", text(&accepted["message"], "id"));
+    let failed = wait_for("the message to fail", SOON, || {
+        let message = key.get(&message).expect(200)["message"].clone();
+        (message["deliveryStatus"] == "failed").then_some(message)
+    });
+    assert!(text(&failed, "failureReason").contains("does not want"), "{failed}");
+    assert_eq!(anna.reads(&conversation).len(), 1, "the customer's own");
 }
 
 #[test]
