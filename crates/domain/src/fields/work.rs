@@ -47,6 +47,11 @@ fn count(db: &Db<'_>, tenant: &str, field: &str, condition: &str) -> Result<i64>
     Ok(db.row::<(i64,)>(&sql, params![tenant, field])?.map_or(0, |(count,)| count))
 }
 
+/// The lane of a field's conversion: its own, so that it can be withdrawn.
+fn lane(field: &CustomFieldDefinition) -> String {
+    format!("convert:{}", field.seq)
+}
+
 /// Prepares a change of type. Dates are texts already; texts become dates when each of them names a day, and those
 /// that do so in another form are rewritten by a job.
 pub(super) fn change_type(
@@ -55,6 +60,8 @@ pub(super) fn change_type(
     field: &CustomFieldDefinition,
     kind: FieldType,
 ) -> Result<()> {
+    // A conversion that is under way must not go on in a later one: what it passed may be texts again by then.
+    jobs::withdraw(db, tenant, &lane(field), &field.seq.to_string())?;
     if kind == FieldType::Text {
         return stop(db, tenant, field.seq);
     }
@@ -64,7 +71,8 @@ pub(super) fn change_type(
         return Ok(());
     }
     start(db, tenant, field, "converting", others)?;
-    jobs::add(db, tenant, Kind::ConvertField, None, &field.seq.to_string(), Timestamp::now())
+    let lane = lane(field);
+    jobs::add(db, tenant, Kind::ConvertField, Some(&lane), &field.seq.to_string(), Timestamp::now())
 }
 
 /// Each different value once, by steps through the index: their number counts, not that of the contacts.

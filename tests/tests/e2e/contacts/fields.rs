@@ -201,6 +201,32 @@ fn texts_that_name_days_become_dates() {
 }
 
 #[test]
+fn a_conversion_that_was_broken_off_does_not_stand_for_the_next_one() {
+    // Nothing works here but ticks that the test gives.
+    let Some(app) = App::own(&[("wake", "off"), ("tick_authority", "127.0.0.1:9")]) else { return };
+    let tenant = Tenant::new(&app);
+    let (field, contacts) = with_values(&tenant, &["30.4.2026"]);
+    let change = |kind: &str| {
+        let body = json!({"name": "Since", "type": kind});
+        tenant.key.patch(&format!("{CONTACTS}/{field}"), body).expect(200)
+    };
+    change("date");
+    // The job has come behind all values when the field becomes a text again.
+    let database = rusqlite::Connection::open(app.process.as_ref().unwrap().database()).unwrap();
+    let passed = json!(["x", 0]).to_string();
+    let far = database.execute(
+        "UPDATE jobs SET payload = ? WHERE kind = 'convert_field' AND tenant_id = ?",
+        [&passed, &tenant.id],
+    );
+    assert_eq!(far.unwrap(), 1);
+    change("text");
+    assert_eq!(change("date")["progress"], json!({"kind": "converting", "done": 0, "total": 1}));
+    app.internal().unwrap().post("/internal/tick", json!({})).expect(200);
+    assert!(definition(&tenant, &field).unwrap().get("progress").is_none());
+    assert_eq!(value(&tenant, &contacts[0], &field), "2026-04-30");
+}
+
+#[test]
 fn texts_that_name_no_day_stand_in_the_way() {
     let tenant = Tenant::new(App::shared());
     let (field, contacts) = with_values(&tenant, &["2026-04-30", "soon", "30.4.2026", "03/04/2026"]);
