@@ -8,7 +8,7 @@
 use super::{by_seq, created_event, find, updated_event};
 use crate::audit::{self, Action};
 use crate::events::{self, Event};
-use crate::jobs::{self, Kind};
+use crate::jobs::{self, Job, Kind, Step};
 use crate::messages::MessageContent;
 use crate::{callbacks, media};
 use common::auth::{Principal, Role};
@@ -156,21 +156,30 @@ fn erase_row(db: &Db<'_>, tenant: &str, seq: i64, now: Timestamp) -> Result<()> 
     )?)
 }
 
-/// One step of an erasure: empties messages that were not emptied yet. `true` when nothing is left.
-pub fn erase_step(db: &Db<'_>, tenant: &str, id: &str) -> Result<bool> {
-    // A file of ours may have gone to others too: only what the person sent goes.
-    let messages = db.rows::<(i64, String, Option<i64>)>(
-        "SELECT m.seq, coalesce((SELECT f.id FROM media f WHERE f.id = m.content ->> '$.media.mediaId'
-                                    AND f.identity_seq IS NOT NULL), ''), m.callback_seq
-           FROM contacts c CROSS JOIN identities i ON i.contact_seq = c.seq
-                CROSS JOIN messages m ON m.identity_seq = i.seq
-          WHERE c.id = ? AND c.tenant_id = ? AND c.erased_at IS NOT NULL AND m.content <> ? LIMIT ?",
-        params![id, tenant, MessageContent::Deleted {}.to_json()?, STEP],
+/// Messages of an erased contact that were not emptied yet, from behind the message `?5` of the identity `?4` on. A file
+/// of ours may have gone to others too: only what the person sent goes. Public for its test, which needs no server.
+#[doc(hidden)]
+pub const TO_ERASE: &str = "
+    SELECT m.seq, i.seq, coalesce((SELECT f.id FROM media f WHERE f.id = m.content ->> '$.media.mediaId'
+                                      AND f.identity_seq IS NOT NULL), ''), m.callback_seq
+      FROM contacts c CROSS JOIN identities i ON i.contact_seq = c.seq
+           CROSS JOIN messages m ON m.identity_seq = i.seq
+     WHERE c.id = ?1 AND c.tenant_id = ?2 AND c.erased_at IS NOT NULL AND m.content <> ?3
+       AND i.seq >= ?4 AND m.seq > CASE i.seq WHEN ?4 THEN ?5 ELSE 0 END
+     ORDER BY i.seq, m.seq LIMIT ?6";
+
+/// One step of an erasure: empties the messages behind the last one of the step before, an identity and a message.
+pub fn erase_step(db: &Db<'_>, job: &Job, last: Option<&str>) -> Result<Step> {
+    let tenant = job.tenant.as_str();
+    let (identity, message): (i64, i64) =
+        last.and_then(|last| serde_json::from_str(last).ok()).unwrap_or_default();
+    let messages = db.rows::<(i64, i64, String, Option<i64>)>(
+        TO_ERASE,
+        params![job.subject, tenant, MessageContent::Deleted {}.to_json()?, identity, message, STEP],
     )?;
-    if messages.is_empty() {
-        return Ok(true);
-    }
-    for (_, file, callback) in &messages {
+    let Some((message, identity, ..)) = messages.last() else { return Ok(Step::Done) };
+    let last = serde_json::to_string(&(identity, message)).ok();
+    for (_, _, file, callback) in &messages {
         if !file.is_empty() {
             media::remove(db, tenant, file)?;
         }
@@ -197,7 +206,7 @@ pub fn erase_step(db: &Db<'_>, tenant: &str, id: &str) -> Result<bool> {
           WHERE seq IN (SELECT value FROM json_each(?3)) AND tenant_id = ?4",
         params![MessageContent::Deleted {}.to_json()?, now, seqs, tenant],
     )?;
-    Ok(messages.len() < usize::try_from(STEP).unwrap_or_default())
+    Ok(Step::More(last))
 }
 
 /// A contact that was deleted comes back: with a merge that is undone. An external id that another contact has got

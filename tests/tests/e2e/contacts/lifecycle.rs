@@ -1,5 +1,6 @@
 //! Archiving, deleting and erasing contacts, and what that means for their conversations.
 
+use crate::livechat::Chat;
 use serde_json::{Value, json};
 use std::time::Duration;
 use tests::client::text;
@@ -138,4 +139,35 @@ fn what_was_deleted_can_be_erased_still() {
     tenant.key.delete(&format!("/v1/contacts/{id}")).expect(204);
     tenant.key.delete(&format!("/v1/contacts/{id}?erase=true")).expect(204);
     tenant.key.delete(&format!("/v1/contacts/{id}?erase=true")).problem(404, "contact_not_found");
+}
+
+#[test]
+fn all_messages_of_an_erased_person_are_emptied() {
+    let Some(app) = App::own(&[]) else { return };
+    let chat = Chat::of(Tenant::new(&app), &app, &json!({}));
+    let key = &chat.tenant.key;
+    // Two conversations of one person, each longer than what is emptied at once.
+    for name in ["Anna", "Anna again"] {
+        let customer = chat.customer(json!({"name": name}));
+        customer.writes(&customer.conversation(), "Hello");
+        let to = text(&customer.contact, "source_id");
+        for number in 0..230 {
+            let request = json!({
+                "inboxId": chat.inbox,
+                "recipient": {"type": "channel", "channel": "text", "externalId": to},
+                "content": {"type": "text", "text": {"body": number.to_string()}},
+            });
+            key.post("/v1/messages", request).expect(202);
+        }
+    }
+    let both = ids(&chat.tenant, "orderDirection=asc");
+    key.post(&format!("/v1/contacts/{}/merge", both[0]), json!({"contactId": both[1]})).expect(200);
+    key.delete(&format!("/v1/contacts/{}?erase=true", both[0])).expect(204);
+    let database = rusqlite::Connection::open(app.process.as_ref().unwrap().database()).unwrap();
+    let number = |sql: &str| database.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+    wait_for("the end of the job", Duration::from_secs(30), || {
+        (number("SELECT count(*) FROM jobs WHERE kind = 'erase_contact'") == 0).then_some(())
+    });
+    assert_eq!(number("SELECT count(*) FROM messages"), 462);
+    assert_eq!(number("SELECT count(*) FROM messages WHERE content ->> 'type' <> 'deleted'"), 0);
 }
