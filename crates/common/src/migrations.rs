@@ -27,6 +27,7 @@ pub const FILES: &[(&str, &str)] = &[
     ("people", include_str!("../../../migrations/0015_people.sql")),
     ("contacts", include_str!("../../../migrations/0016_contacts.sql")),
     ("webhooks", include_str!("../../../migrations/0017_webhooks.sql")),
+    ("email", include_str!("../../../migrations/0018_email.sql")),
 ];
 
 /// The version that the database is at; fails on an empty one.

@@ -71,7 +71,7 @@ fn fingerprint(row: &Row) -> String {
 }
 
 fn email(row: &Row) -> Option<String> {
-    row.fields.get(EMAIL).map(|email| email.to_lowercase())
+    row.fields.get(EMAIL).map(|email| email.to_ascii_lowercase())
 }
 
 /// Makes contacts of rows, or changes those they are about, and tells the webhook. Answers what could not be done.
@@ -144,10 +144,7 @@ fn known(db: &Db<'_>, tenant: &str, rows: &[Tagged]) -> Result<Known> {
     let phones: Vec<String> =
         rows.iter().filter_map(|(row, _)| row.phone.as_deref()).flat_map(phone::variants).collect();
     let without_phone = || rows.iter().map(|(row, _)| row).filter(|row| row.phone.is_none());
-    let emails: Vec<String> = without_phone()
-        .filter_map(|row| row.fields.get(EMAIL))
-        .flat_map(|email| [email.clone(), email.to_lowercase()])
-        .collect();
+    let emails: Vec<String> = without_phone().filter_map(email).collect();
     let prints: Vec<String> = without_phone().filter(|row| email(row).is_none()).map(fingerprint).collect();
     let phones = db.rows::<(String, i64, i64, bool)>(
         "SELECT i.address, i.seq, i.contact_seq,
@@ -158,8 +155,8 @@ fn known(db: &Db<'_>, tenant: &str, rows: &[Tagged]) -> Result<Known> {
     )?;
     // The oldest contact of an address comes last, and stays.
     let emails = db.rows::<(String, i64)>(
-        "SELECT f.value, f.contact_seq FROM contact_fields f
-          WHERE f.tenant_id = ? AND f.field_id = 'cf_email' AND f.value IN (SELECT value FROM json_each(?))
+        "SELECT lower(f.value), f.contact_seq FROM contact_fields f INDEXED BY contact_fields_by_email
+          WHERE f.tenant_id = ? AND f.field_id = 'cf_email' AND lower(f.value) IN (SELECT value FROM json_each(?))
             AND (SELECT c.deleted_at FROM contacts c WHERE c.seq = f.contact_seq) IS NULL
           ORDER BY f.contact_seq DESC",
         params![tenant, text(&emails)],
@@ -175,7 +172,7 @@ fn known(db: &Db<'_>, tenant: &str, rows: &[Tagged]) -> Result<Known> {
             .into_iter()
             .map(|(address, identity, contact, lives)| (address, (identity, contact, lives)))
             .collect(),
-        emails: emails.into_iter().map(|(email, contact)| (email.to_lowercase(), contact)).collect(),
+        emails: emails.into_iter().collect(),
         fingerprints: fingerprints.into_iter().collect(),
     })
 }

@@ -101,6 +101,28 @@ fn known_numbers_and_addresses_update_their_contacts() {
 }
 
 #[test]
+fn addresses_of_any_case_are_one_contacts_also_in_rows_far_apart() {
+    let tenant = Tenant::new(App::shared());
+    let known = json!({"name": "Jan", "customFields": {"cf_email": "Jan@Example.com"}});
+    tenant.key.post("/v1/contacts", known).expect(201);
+    // More rows between them than are worked off at once.
+    let between: String = (0..600).map(|number| format!("Other {number},{}\n", unique::phone())).collect();
+    let file = format!(
+        "name,phone,email\nAnna,,ANNA@Example.com\nJan N,,jan@example.com\n{between}Anna N,,anna@example.COM\n"
+    );
+    let status = imports::run(&tenant.key, file.as_bytes());
+    assert_eq!(counts(&status), [603, 603, 0], "{status}");
+    let named = |name: &str| {
+        let found = tenant.key.get(&format!("/v1/contacts?search={name}%40example.com")).expect(200);
+        let found = found["contacts"].as_array().unwrap().clone();
+        assert_eq!(found.len(), 1, "{found:?}");
+        (found[0]["name"].clone(), found[0]["customFields"]["cf_email"].clone())
+    };
+    assert_eq!(named("anna"), (json!("Anna N"), json!("anna@example.COM")), "as it was sent last");
+    assert_eq!(named("jan"), (json!("Jan N"), json!("jan@example.com")));
+}
+
+#[test]
 fn wrong_rows_are_named_and_left_out() {
     let tenant = Tenant::new(App::shared());
     tenant.field("Since", "date");
