@@ -16,8 +16,8 @@ pub fn routes() -> Routes {
             .summary("Create or change a contact by your own id")
             .describe(
                 "Makes the contact that your system knows by this id, or changes what the body holds of the one that \
-                 has it: absent fields stay, an empty custom field is cleared, `phone` adds a WhatsApp identity. The \
-                 id is unique in the tenant and shown as `externalId`; live chat knows it as `identifier`. The same \
+                 has it: absent fields stay, an empty custom field is cleared, `phone` adds a WhatsApp identity, \
+                 and becomes the field `cf_phone` where that has no value. The id is unique in the tenant and shown as `externalId`; live chat knows it as `identifier`. The same \
                  request twice changes nothing. Emits `contact.created` or `contact.updated`.",
             )
             .path_param("externalId", "What your system calls the contact, 1 to 255 characters.")

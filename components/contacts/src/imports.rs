@@ -39,14 +39,14 @@ pub fn routes() -> Routes {
                 .describe(
                     "One file in the field `file` of a form, at most 50 MiB and 500000 rows. UTF-8, UTF-16 and \
                      Windows-1252 are told apart, and comma, semicolon and tab as separators; quoted fields may hold \
-                     any of them, and line breaks. The first row names the columns: `name`, `phone` (E.164), `email` \
-                     (which is `cf_email`), `tags` (names joined by `;`, made when they are missing), and custom \
-                     fields by id, name or camelCase key; case does not matter. Unknown columns are left out and \
-                     noted as errors without a row. A row whose `phone` a contact has updates that contact; one \
-                     without a phone, the contact with that e-mail address; one with neither, the contact that an \
-                     equal row became before. Empty cells change nothing, so the same file twice changes nothing. A \
-                     row with an error is not taken over at all. Contacts emit their events. Imports of a tenant run \
-                     one after the other.",
+                     any of them, and line breaks. The first row names the columns: `name`, `phone` (E.164; kept as \
+                     `cf_phone` too where that has no value), `email` (which is `cf_email`), `tags` (names joined by \
+                     `;`, made when they are missing), and custom fields by id, name or camelCase key; case does not \
+                     matter. Unknown columns are left out and noted as errors without a row. A row whose `phone` a \
+                     contact has updates that contact; one without a phone, the contact with that e-mail address in \
+                     whatever case; one with neither, the contact that an equal row became before. Empty cells \
+                     change nothing, so the same file twice changes nothing. A row with an error is not taken over at \
+                     all. Contacts emit their events. Imports of a tenant run one after the other.",
                 )
                 .takes_file("A CSV file with a header row.")
                 .answers::<ContactImport>(

@@ -33,7 +33,8 @@ pub fn routes() -> Routes {
                 .summary("Create a contact")
                 .describe(
                     "Creates a contact, optionally with a phone identity and custom field values. All fields are \
-                     optional. `phone` becomes a WhatsApp identity; a number that another contact has is refused. \
+                     optional. `phone` becomes a WhatsApp identity, and the field `cf_phone` unless that is given; a \
+                     number that another contact has is refused. \
                      Custom fields are named by their id or by their name in camelCase, and answered by their id; a key \
                      that is neither is kept as it is, unless it begins with `cf_`. Emits `contact.created`.",
                 )

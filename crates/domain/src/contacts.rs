@@ -203,6 +203,9 @@ impl CreateContactRequest {
     }
 }
 
+/// The predefined field that keeps the phone number which a contact was given, unless it has another value.
+pub(crate) const PHONE_FIELD: &str = "cf_phone";
+
 /// Creates a contact and tells the webhook. A phone number that another contact has is a 409.
 pub fn create(
     db: &Db<'_>,
@@ -210,7 +213,11 @@ pub fn create(
     request: &CreateContactRequest,
     external_id: Option<&str>,
 ) -> Result<Contact> {
-    let (digits, fields) = request.validate(&Fields::named(db, &caller.tenant, &request.custom_fields)?)?;
+    let (digits, mut fields) =
+        request.validate(&Fields::named(db, &caller.tenant, &request.custom_fields)?)?;
+    if let Some(digits) = &digits {
+        fields.entry(PHONE_FIELD.into()).or_insert_with(|| format!("+{digits}"));
+    }
     let now = Timestamp::now();
     let seq = insert(db, &caller.tenant, request.name.as_deref(), now)?;
     if let Some(external_id) = external_id {

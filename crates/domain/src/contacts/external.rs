@@ -1,6 +1,8 @@
 //! Contacts by the id that the tenant's own system gives them. It is the `identifier` of live chat.
 
-use super::{Contact, CreateContactRequest, by_seq, create, set_fields, set_phone, updated_event};
+use super::{
+    Contact, CreateContactRequest, PHONE_FIELD, by_seq, create, set_fields, set_phone, updated_event,
+};
 use crate::events;
 use crate::fields::values::Fields;
 use common::auth::Principal;
@@ -48,6 +50,10 @@ pub fn upsert(
     }
     if let Some(digits) = digits {
         set_phone(db, tenant, before.seq, &digits, now)?;
+        db.run(
+            "INSERT OR IGNORE INTO contact_fields (contact_seq, field_id, tenant_id, value) VALUES (?, ?, ?, ?)",
+            params![before.seq, PHONE_FIELD, tenant, format!("+{digits}")],
+        )?;
     }
     set_fields(db, tenant, before.seq, &fields)?;
     let after = by_seq(db, tenant, before.seq)?;

@@ -5,7 +5,7 @@
 //! does not say stays, and what is so already is no change.
 
 use super::columns::{Row, RowError};
-use crate::contacts::{self, Contact};
+use crate::contacts::{self, Contact, PHONE_FIELD};
 use crate::events::{self, Event};
 use crate::{phone, tags};
 use common::db::Db;
@@ -28,6 +28,8 @@ struct Draft {
     new: Said,
     /// The address it is to get.
     phone: Option<String>,
+    /// The number that the rows name.
+    number: Option<String>,
     /// The identity of a deleted contact that becomes its own.
     moved: Option<i64>,
     fingerprint: Option<String>,
@@ -70,6 +72,7 @@ fn fingerprint(row: &Row) -> String {
     hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// The address as rows and contacts are compared by it, in SQLite's lower case.
 fn email(row: &Row) -> Option<String> {
     row.fields.get(EMAIL).map(|email| email.to_ascii_lowercase())
 }
@@ -240,13 +243,15 @@ impl Drafts {
         let place = self.place(&row, known);
         let Some(draft) = self.all.get_mut(place) else { return };
         draft.rows.push(row.number);
+        draft.number = row.phone.or(draft.number.take());
         draft.new.name = row.name.or(draft.new.name.take());
         draft.new.fields.extend(row.fields);
         draft.new.tags.extend(tag_ids);
     }
 }
 
-/// Reads what the contacts that are there have already.
+/// Reads what the contacts that are there have already. A number is kept as a field too, as it is where single contacts
+/// are created.
 fn load(db: &Db<'_>, tenant: &str, drafts: &mut [Draft]) -> Result<()> {
     let seqs: Vec<i64> = drafts.iter().map(|draft| draft.seq).filter(|seq| *seq != 0).collect();
     let found = db.rows::<(i64, Option<String>, String, String)>(
@@ -265,6 +270,11 @@ fn load(db: &Db<'_>, tenant: &str, drafts: &mut [Draft]) -> Result<()> {
         .collect();
     for draft in drafts {
         draft.old = by_seq.remove(&draft.seq).unwrap_or_default();
+        if let Some(number) = draft.number.take()
+            && !draft.old.fields.contains_key(PHONE_FIELD)
+        {
+            draft.new.fields.entry(PHONE_FIELD.into()).or_insert_with(|| format!("+{number}"));
+        }
     }
     Ok(())
 }

@@ -21,6 +21,7 @@ fn a_contact_is_made_and_read_back() {
       "createdAt": "[time]",
       "customFields": {
         "cf_lifecycle_stage": "lead",
+        "cf_phone": "+48123456789",
         "cf_preferred_store": "Krakow"
       },
       "id": "[id]",

@@ -20,7 +20,7 @@ fn an_upsert_makes_then_changes() {
     assert_eq!(again, made, "nothing changed");
     let changed = tenant.key.put(PATH, json!({"phone": phone, "customFields": {"cf_email": ""}})).expect(200);
     assert_eq!(changed["id"], made["id"]);
-    assert_eq!((&changed["name"], &changed["customFields"]), (&json!("Anna"), &json!({})));
+    assert_eq!((&changed["name"], &changed["customFields"]), (&json!("Anna"), &json!({"cf_phone": phone})));
     assert_eq!(changed["identities"][0]["metadata"]["phoneNumber"], json!(phone));
     assert_eq!(tenant.key.put(PATH, json!({"phone": phone})).expect(200), changed);
     assert_eq!(tenant.key.get("/v1/contacts/count").expect(200)["totalSize"], 1);

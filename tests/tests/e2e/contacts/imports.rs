@@ -40,6 +40,7 @@ fn rows_become_contacts() {
     assert_eq!((&made[0]["name"], phone(&made[0])), (&json!("Anna Kowalska"), &json!("+48123456789")));
     let fields = json!({
         "cf_email": "anna@example.com", "cf_lifecycle_stage": "lead", "cf_since": "2026-04-30", "cf_shoe": "38",
+        "cf_phone": "+48123456789",
     });
     assert_eq!(made[0]["customFields"], fields);
     assert_eq!(made[1]["name"], "Nowak, Jan \"Janek\"\nKrakow");
@@ -90,14 +91,16 @@ fn known_numbers_and_addresses_update_their_contacts() {
     assert_eq!(counts(&status), [5, 5, 0], "{status}");
     let made = contacts(&tenant);
     assert_eq!(made.len(), 3, "{made:?}");
-    let fields = json!({"cf_email": "anna@example.com", "cf_stage": "customer", "cf_city": "Krakow"});
+    let fields = json!({"cf_email": "anna@example.com", "cf_stage": "customer", "cf_city": "Krakow",
+        "cf_phone": "+5511987654321"});
     assert_eq!((&made[0]["name"], &made[0]["customFields"]), (&json!("Anna Nowak"), &fields));
     assert_eq!(made[0]["identities"], anna["identities"], "the address stays as it was");
     assert!(text(&made[0], "updatedAt") > text(&anna, "updatedAt"));
     assert_eq!(made[1]["customFields"], json!({"cf_email": "JAN@example.com", "cf_stage": "lead"}));
     assert_eq!(made[1]["name"], "Jan");
     assert_eq!((&made[2]["name"], phone(&made[2])), (&json!("Newer"), &json!("+48600100200")));
-    assert_eq!(made[2]["customFields"], json!({"cf_email": "new@example.com", "cf_city": "Gdansk"}));
+    let fields = json!({"cf_email": "new@example.com", "cf_city": "Gdansk", "cf_phone": "+48600100200"});
+    assert_eq!(made[2]["customFields"], fields);
 }
 
 #[test]

@@ -49,7 +49,7 @@ fn many_rows_are_worked_off_in_sight() {
         tags["tags"].as_array().unwrap().iter().map(|tag| tag["labeledCount"].as_i64().unwrap()).collect();
     assert_eq!(counts.iter().sum::<i64>(), right);
     assert_eq!(number(&app, "SELECT count(*) FROM contacts WHERE deleted_at IS NULL"), right);
-    assert_eq!(number(&app, "SELECT count(*) FROM contact_fields"), 2 * right);
+    assert_eq!(number(&app, "SELECT count(*) FROM contact_fields"), 3 * right);
     let changed = "SELECT count(*) FROM contacts WHERE updated_at <> created_at";
     let began = Instant::now();
     imports::wait(&tenant.key, &imports::send(&tenant.key, file.as_bytes()), Duration::from_secs(180));

@@ -1,14 +1,14 @@
 //! `PUT /v1/contacts/{contactId}/custom-fields/{customFieldId}`, and values in bodies.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use std::time::Duration;
 use tests::client::text;
-use tests::{App, Receiver, Tenant};
+use tests::{App, Receiver, Tenant, imports, unique};
 
 #[test]
 fn a_value_is_set_changed_and_cleared() {
     let tenant = Tenant::new(App::shared());
-    let (contact, _) = tenant.contact("Anna");
+    let contact = text(&tenant.key.post("/v1/contacts", json!({"name": "Anna"})).expect(201), "id");
     let field = tenant.field("Preferred store", "text");
     let path = format!("/v1/contacts/{contact}/custom-fields/{field}");
     let read = || tenant.key.get(&format!("/v1/contacts/{contact}")).expect(200);
@@ -113,4 +113,30 @@ fn the_webhook_hears_of_changed_values_only() {
     assert_eq!(told.event["data"], json!({"contact": read}));
     std::thread::sleep(Duration::from_millis(300));
     assert_eq!(receiver.deliveries().len(), 1);
+}
+
+#[test]
+fn a_phone_number_is_a_value_too_unless_another_is_given() {
+    let tenant = Tenant::new(App::shared());
+    let numbers: Vec<String> = (0..5).map(|_| unique::phone()).collect();
+    let make = |body: Value| tenant.key.post("/v1/contacts", body).expect(201);
+    let found = |value: &str| {
+        let value = value.replace('+', "%2B");
+        let found = tenant.key.get(&format!("/v1/contacts?customFields[cf_phone]={value}")).expect(200);
+        let names = found["contacts"].as_array().unwrap().iter().map(|one| text(one, "name"));
+        names.collect::<Vec<_>>()
+    };
+    make(json!({"name": "Anna", "phone": numbers[0]}));
+    make(json!({"name": "Jan", "phone": numbers[1], "customFields": {"cf_phone": "internal 17"}}));
+    make(json!({"name": "Ola", "phone": numbers[2], "customFields": {"phone": ""}}));
+    let by_id = |body: Value| tenant.key.put("/v1/contacts/by-external-id/7", body).expect(200);
+    by_id(json!({"name": "Ewa"}));
+    by_id(json!({"phone": numbers[3]}));
+    imports::run(&tenant.key, format!("name,phone\nAda,{}\n,{}\n", numbers[4], numbers[1]).as_bytes());
+    let all: Vec<Vec<String>> = numbers.iter().map(|number| found(number)).collect();
+    assert_eq!(all, [vec!["Anna"], vec![], vec![], vec!["Ewa"], vec!["Ada"]]);
+    assert_eq!(found("internal%2017"), ["Jan"], "a value stays");
+    // One that is there already is not taken for the number of a change.
+    by_id(json!({"phone": unique::phone()}));
+    assert_eq!(found(&numbers[3]), ["Ewa"]);
 }
