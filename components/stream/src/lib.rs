@@ -73,7 +73,8 @@ pub fn routes() -> Routes {
             .describe(
                 "The live-chat customer's live updates, an addition to Chatwoot's Client API: Server-Sent Events as \
                  `/v1/stream` has them. `message.created` and `message.updated` carry a message as the list of \
-                 messages shows it, `conversation.started` and `conversation.closed` carry `{id, status}`. The \
+                 messages shows it, `conversation.started` and `conversation.closed` carry `{id, status}`. A scheduled \
+                 message comes when it goes out. The \
                  customer is known by the `source_id` in the path and their `pubsub_token`, which the Client API \
                  shows with the contact; anything wrong with them is a 404. Pages of any origin may listen.",
             )
@@ -82,6 +83,7 @@ pub fn routes() -> Routes {
             .query::<VisitorParameters>()
             .header("Last-Event-ID", "The `id` of the last event that was received; wins over `lastEventId`.")
             .answers_raw(200, "text/event-stream", "Events, until the client leaves.")
+            .problem(403, "auth_identity_not_proven", "The inbox asks for proof, and the customer never gave it.")
             .problem(404, "contact_not_found", "There is no such inbox or customer, or the token is not theirs.")
             .problem(429, "stream_limit_reached", "The customer has as many open streams as allowed.")
             .example_elsewhere("e2e stream::visitor"),

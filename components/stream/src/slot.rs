@@ -175,6 +175,7 @@ impl Slot {
             Kind::Scope => update.person.as_deref() == Some(&self.person),
             Kind::Unread => self.counts_unread() && update.person.as_deref() == Some(&self.person),
             Kind::MessageUpdated => self.is_asked_for(update),
+            Kind::MessageReleased => false,
             _ => self.counts_unread() || self.is_asked_for(update),
         }
     }
@@ -257,7 +258,7 @@ impl Slot {
                     state.wake();
                 }
             }
-            Kind::Unread => {}
+            Kind::Unread | Kind::MessageReleased => {}
             _ => {
                 if self.filter.conversation.is_some_and(|own| Some(own) != event.identity_seq) {
                     return;

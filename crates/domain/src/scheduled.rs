@@ -6,6 +6,7 @@ use crate::inbound::consent::{self, Known};
 use crate::jobs::{self, Kind};
 use crate::messages::{DeliveryStatus, MessageContent};
 use crate::outgoing::{self, Place};
+use crate::updates;
 use common::db::{Db, Error as DbError, FromRow, Row};
 use common::time::Timestamp;
 use common::{Problem, Result, params};
@@ -21,8 +22,8 @@ struct Due {
     contact_is_gone: bool,
     session_is_open: bool,
     last_inbound_at: Option<Timestamp>,
-}
     consent: Known,
+}
 
 impl FromRow for Due {
     fn from_row(row: &mut Row) -> Result<Self, DbError> {
@@ -36,8 +37,8 @@ impl FromRow for Due {
             contact_is_gone: row.take()?,
             session_is_open: row.take()?,
             last_inbound_at: row.take()?,
-        })
             consent: Known { state: row.take()?, source: row.take()? },
+        })
     }
 }
 
@@ -68,10 +69,10 @@ pub fn release(db: &Db<'_>, tenant: &str, message: &str, now: Timestamp) -> Resu
     }
     let content: MessageContent = serde_json::from_str(&due.content)
         .map_err(|error| Problem::internal(format!("the content of {message} cannot be read: {error}")))?;
-    let place = Place {
     if consent::forbids(&due.consent, &content) {
         return fail("recipient_opted_out", "The recipient does not want messages on this channel.");
     }
+    let place = Place {
         channel: &due.channel,
         inbox_seq: due.inbox_seq,
         last_inbound_at: due.last_inbound_at,
@@ -92,7 +93,8 @@ pub fn release(db: &Db<'_>, tenant: &str, message: &str, now: Timestamp) -> Resu
     conversations::note_message(db, due.identity_seq, due.inbox_seq, &last)?;
     if due.channel == "text" {
         let step = Step { status: DeliveryStatus::Sent, at: now, provider_id: None, failure: None };
-        return delivery::apply(db, tenant, message, &step).map(drop);
+        delivery::apply(db, tenant, message, &step)?;
+        return updates::released(db, tenant, due.identity_seq, due.seq);
     }
     let lane = outgoing::lane(due.inbox_seq, due.identity_seq);
     jobs::add(db, tenant, Kind::SendMessage, Some(&lane), message, now)

@@ -24,6 +24,8 @@ const WINDOW: i64 = 5_000;
 pub enum Kind {
     MessageCreated,
     MessageUpdated,
+    /// A scheduled message of live chat went out: its customer hears of it as created. Others heard of it before.
+    MessageReleased,
     ConversationStarted,
     ConversationUpdated,
     ConversationClosed,
@@ -51,6 +53,7 @@ impl Kind {
         match self {
             Kind::MessageCreated => "message.created",
             Kind::MessageUpdated => "message.updated",
+            Kind::MessageReleased => "message.released",
             Kind::ConversationStarted => "conversation.started",
             Kind::ConversationUpdated => "conversation.updated",
             Kind::ConversationClosed => "conversation.closed",
@@ -61,7 +64,11 @@ impl Kind {
     }
 
     fn parse(name: &str) -> Option<Self> {
-        Kind::EVENTS.iter().chain(&[Kind::Scope]).copied().find(|kind| kind.name() == name)
+        Kind::EVENTS
+            .iter()
+            .chain(&[Kind::MessageReleased, Kind::Scope])
+            .copied()
+            .find(|kind| kind.name() == name)
     }
 
     /// An event of this name that a client may ask for.
@@ -108,6 +115,14 @@ impl FromRow for Update {
 pub fn newest(db: &Db<'_>) -> Result<i64> {
     let found = db.row::<(i64,)>("SELECT seq FROM updates ORDER BY seq DESC LIMIT 1", &[])?;
     Ok(found.map_or(0, |(seq,)| seq))
+}
+
+/// Notes that a scheduled message of live chat went out. Its customer did not see it before, and hears of it now.
+pub fn released(db: &Db<'_>, tenant: &str, identity_seq: i64, message_seq: i64) -> Result<()> {
+    Ok(db.run(
+        "INSERT INTO updates (tenant_id, kind, identity_seq, message_seq) VALUES (?, ?, ?, ?)",
+        params![tenant, Kind::MessageReleased.name(), identity_seq, message_seq],
+    )?)
 }
 
 /// Whether nothing is missing between this number and now.
@@ -215,6 +230,7 @@ pub fn events(db: &Db<'_>, tenant: &str, updates: &[&Update]) -> Result<Vec<Even
                     }
                 }
             }
+            (Kind::MessageReleased, _) => continue,
             (Kind::Unread | Kind::Scope, _) => Arc::from("{}"),
             (_, Some(conversation)) => {
                 if update.kind == Kind::ConversationUpdated {
@@ -367,7 +383,7 @@ mod tests {
         for kind in Kind::EVENTS {
             assert_eq!(Kind::event(kind.name()), Some(*kind));
         }
-        assert_eq!(Kind::event("scope"), None);
+        assert_eq!((Kind::event("scope"), Kind::event("message.released")), (None, None));
         assert_eq!(Kind::parse("scope"), Some(Kind::Scope));
     }
 

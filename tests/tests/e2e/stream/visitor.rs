@@ -5,7 +5,7 @@ use crate::livechat::{Chat, Customer};
 use serde_json::{Value, json};
 use std::time::Duration;
 use tests::client::text;
-use tests::{Events, wait_for};
+use tests::{Events, unique, wait_for};
 
 fn stream(customer: &Customer) -> String {
     format!("{}/stream?pubsub_token={}", customer.path, text(&customer.contact, "pubsub_token"))
@@ -51,6 +51,50 @@ fn a_customer_hears_of_their_own_conversation_and_nothing_else() {
     let rest: Vec<_> =
         events.drain(QUIET).into_iter().filter(|event| event.kind == "message.created").collect();
     assert!(rest.is_empty(), "{rest:?}");
+}
+
+#[test]
+fn a_scheduled_message_comes_to_its_customer_when_it_goes_out() {
+    let chat = Chat::new(&json!({}));
+    let anna = chat.customer(json!({"name": "Anna"}));
+    let conversation = anna.conversation();
+    anna.writes(&conversation, "Hello");
+    let key = &chat.tenant.key;
+    let mut team = Events::ready(key, "/v1/stream?types=message.created,message.updated");
+    let mut events = Events::ready(&anna.client, &stream(&anna));
+    let since = wait_for("an id", SOON, || events.last_id.clone());
+    let recipient =
+        json!({"type": "channel", "channel": "text", "externalId": text(&anna.contact, "source_id")});
+    let request = json!({"inboxId": chat.inbox, "recipient": recipient, "sendAt": unique::time_in(3000),
+        "content": {"type": "text", "text": {"body": "Later"}}});
+    let accepted = key.post("/v1/messages", request).expect(202);
+    let path = format!("/v1/messages/{}", text(&accepted["message"], "id"));
+    key.patch(&path, json!({"content": {"type": "text", "text": {"body": "Now"}}})).expect(200);
+    // It waits: nobody tells the customer.
+    assert_eq!(events.drain(QUIET).len(), 0);
+    let created = events.wait_for("message.created", SOON);
+    assert_eq!(created.json(), anna.reads(&conversation)[1], "as the list shows it");
+    assert_eq!(content(&created), "Now");
+    let rest: Vec<_> = events.drain(QUIET).into_iter().map(|event| event.kind).collect();
+    assert!(rest.is_empty(), "{rest:?}");
+    // Whoever was away hears of it once, too.
+    let again = format!("{}&lastEventId={since}&maxSeconds=0", stream(&anna));
+    let told = Events::ready(&anna.client, &again).wait_for_end(SOON);
+    let told: Vec<&str> =
+        told.iter().map(|event| event.kind.as_str()).filter(|kind| kind.starts_with("message")).collect();
+    assert_eq!(told, ["message.created"]);
+    // The team has known it all the time.
+    let told: Vec<_> = team.drain(QUIET).into_iter().map(|event| event.kind).collect();
+    assert_eq!(told, ["message.created", "message.updated", "message.updated"]);
+}
+
+#[test]
+fn who_never_gave_the_proof_that_the_inbox_asks_for_hears_nothing() {
+    let chat = Chat::new(&json!({}));
+    let anna = chat.customer(json!({"name": "Anna"}));
+    let path = format!("/v1/inboxes/{}", chat.inbox);
+    chat.tenant.key.patch(&path, json!({"hmacMandatory": true})).expect(200);
+    anna.client.get(&stream(&anna)).problem(403, "auth_identity_not_proven");
 }
 
 #[test]
