@@ -23,8 +23,8 @@ pub fn routes() -> Routes {
                  (`user.added`, `user.role_changed`, `user.removed`, `user.disabled`, `user.enabled`), invitations \
                  (`invitation.created`, `.revoked`, `.accepted`), service accounts (`service_account.created`, \
                  `.deleted`), API keys (`api_key.created`, `.revoked`), the webhook (`webhook.updated`, `.deleted`, \
-                 `webhook_signing_key.created`, `.rotated`), inboxes (`inbox.connected`, `.updated`, \
-                 `.team_changed`, `.deleted`), billing (`billing.updated`) and contacts (`contact.merged`, \
+                 `webhook_signing_key.created`, `.rotated`, `webhook_networks.updated`), inboxes (`inbox.connected`, \
+                 `.updated`, `.team_changed`, `.deleted`), billing (`billing.updated`) and contacts (`contact.merged`, \
                  `.merge_undone`, `.erased`). An entry is written with its change, or neither is; it is never \
                  changed and holds no secret. Filters narrow together. An addition to the published API.",
             )

@@ -3,7 +3,7 @@
 
 use common::problem::Violations;
 use common::{Result, settings};
-use domain::webhooks;
+use domain::webhooks::address::Guard;
 use providers::gateway::Settings;
 use serde_json::Value;
 
@@ -18,7 +18,7 @@ pub async fn check(field: &str, given: Option<&Value>) -> Result<()> {
         Ok(read) => {
             let local = settings::sandbox().await;
             let is_sandbox = local && read.url.starts_with(SANDBOX);
-            if let Err(rule) = webhooks::address::check_url(&read.url, local)
+            if let Err(rule) = Guard::new(local).check(&read.url)
                 && !is_sandbox
             {
                 violations.add(format!("{field}.url"), rule);

@@ -43,7 +43,10 @@ pub fn add(routes: Routes) -> Routes {
                     "Changes the fields that are present. `custom_attributes` and `features` are merged into what is \
                      there, `limits` are replaced. The custom attribute `billing` is the subscription that `GET \
                      /v1/billing/status` shows: `{\"status\", \"plan\"?, \"cancel_at\"?, \"trial_ends_at\"?, \
-                     \"trial_available\"?}`, replaced as a whole, `null` for none; it is checked. The keys and tokens of a `suspended` account are refused until it \
+                     \"trial_available\"?}`, replaced as a whole, `null` for none; it is checked. So is `webhook_allowed_networks`: the \
+                     inner networks that the tenant's webhooks may go to, at most 20 in CIDR form, no wider than /8 \
+                     (IPv6: /32), `null` for none; one that is taken out is not called any more, not even for \
+                     deliveries that wait. The keys and tokens of a `suspended` account are refused until it \
                      is `active` again.",
                 )
                 .path_number("account_id", ID)

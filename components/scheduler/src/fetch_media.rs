@@ -17,7 +17,7 @@ use domain::jobs::{self, Job};
 use domain::media::bytes::{self, Stored, Writer};
 use domain::media::kinds::{self, Type};
 use domain::media::{self, Media, State};
-use domain::webhooks;
+use domain::webhooks::address::Guard;
 use http::{Request, header};
 use providers::{Failure, RetryClass, twilio, whatsapp};
 use std::time::Duration;
@@ -233,7 +233,7 @@ async fn get(url: &str) -> Result<Request<Vec<u8>>, Trouble> {
     let sandbox = settings::sandbox().await;
     let is_sandbox = sandbox
         && Url::parse(url).is_ok_and(|url| url.scheme() == "http" && url.host_str() == Some(SANDBOX_HOST));
-    if !is_sandbox && webhooks::address::check_url(url, sandbox).is_err() {
+    if !is_sandbox && Guard::new(sandbox).check(url).is_err() {
         return Err(never("The file is at an address that is not public."));
     }
     Request::get(url).body(Vec::new()).map_err(|_| never("The file has no address."))

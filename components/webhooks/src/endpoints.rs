@@ -101,7 +101,7 @@ async fn create(
     caller: Principal,
     Post { body, once }: Post<UpdateWebhookSettingsRequest>,
 ) -> Result<Response> {
-    let local = variables::sandbox().await;
+    let local = variables::webhooks_local().await.is_some();
     once.write(&caller.tenant, StatusCode::CREATED, |db| settings::create(db, &caller, &body, local)).await
 }
 
@@ -114,7 +114,7 @@ async fn update(
     Id(id): Id,
     Json(body): Json<UpdateWebhookSettingsRequest>,
 ) -> Result<Answer<WebhookSettings>> {
-    let local = variables::sandbox().await;
+    let local = variables::webhooks_local().await.is_some();
     db::write(|db| settings::update(db, &caller, Which::Id(&id), &body, local)).await.map(Answer)
 }
 

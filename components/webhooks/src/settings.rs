@@ -11,8 +11,9 @@ use http::StatusCode;
 /// What all ways of changing an endpoint say.
 macro_rules! rules {
     () => {
-        "Enabling needs a URL; the URL must be https and public (http to this machine is allowed while \
-         the sandbox is on). Deliveries are POSTs signed after the Standard Webhooks specification: verify `webhook-id`, \
+        "Enabling needs a URL; the URL must be https and public: no user name, no private or local \
+         address in any spelling, no `localhost`, `.internal` or `.local`, unless the operator of this server allows \
+         the tenant the network (or, for local use, this machine). Deliveries are POSTs signed after the Standard Webhooks specification: verify `webhook-id`, \
          `webhook-timestamp` and `webhook-signature` over the raw body. Any 2xx within 15 seconds accepts; a redirection is \
          a failure. Otherwise it is tried again after about 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h and 24 h with the \
          same `webhook-id`, which is your key against duplicates. After a 429 and after a time-out the wait is at least a \
@@ -83,7 +84,7 @@ async fn update(
     caller: Principal,
     Json(body): Json<UpdateWebhookSettingsRequest>,
 ) -> Result<Answer<WebhookSettings>> {
-    let local = variables::sandbox().await;
+    let local = variables::webhooks_local().await.is_some();
     db::write(|db| settings::update(db, &caller, Which::Main, &body, local)).await.map(Answer)
 }
 

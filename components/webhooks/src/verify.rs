@@ -7,7 +7,7 @@ use common::input::{Id, Raw, parse};
 use common::outbound::Deadlines;
 use common::routes::{Operation, Routes};
 use common::{Problem, Result, db, internal, settings as variables};
-use domain::webhooks::address;
+use domain::webhooks::address::Guard;
 use domain::webhooks::settings::{self, VerifyOutcome, Which};
 use serde::Deserialize;
 use serde_json::json;
@@ -72,11 +72,12 @@ async fn verify_endpoint(caller: Principal, Id(id): Id, Raw(body): Raw) -> Resul
 async fn test(caller: &Principal, id: Option<&str>, body: &[u8]) -> Result<Answer<VerifyOutcome>> {
     let request: VerifyWebhookRequest =
         if body.trim_ascii().is_empty() { VerifyWebhookRequest::default() } else { parse(body)? };
-    let local = variables::sandbox().await;
+    let local = variables::webhooks_local().await.is_some();
     let which = id.map_or(Which::Main, Which::Id);
     let saved = db::read(|db| settings::get(db, &caller.tenant, which)).await?;
+    let guard = db::read(|db| Guard::of(db, &caller.tenant, local)).await?;
     match (&request.url, &saved.url) {
-        (Some(url), _) => address::check_url(url, local).map_err(|why| Problem::invalid("url", why))?,
+        (Some(url), _) => guard.check(url).map_err(|why| Problem::invalid("url", why))?,
         (None, None) => return Err(Problem::invalid("url", "must be given: none is saved")),
         (None, Some(_)) => {}
     }

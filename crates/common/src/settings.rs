@@ -4,6 +4,9 @@ use crate::{Problem, Result};
 use std::cell::RefCell;
 use std::collections::HashMap;
 
+const SANDBOX: &str = "sandbox";
+const WEBHOOKS_LOCAL: &str = "webhooks_local";
+
 thread_local! {
     static KNOWN: RefCell<HashMap<&'static str, Option<String>>> = RefCell::new(HashMap::new());
 }
@@ -25,5 +28,17 @@ pub async fn required(name: &'static str) -> Result<String> {
 
 /// Whether the local sandbox is on: plain http to this machine is allowed then.
 pub async fn sandbox() -> bool {
-    get("sandbox").await.as_deref() == Some("on")
+    is_on(SANDBOX).await
+}
+
+/// The variable that allows webhooks to this machine, over http too; none of them is for production.
+pub async fn webhooks_local() -> Option<&'static str> {
+    if is_on(SANDBOX).await {
+        return Some(SANDBOX);
+    }
+    is_on(WEBHOOKS_LOCAL).await.then_some(WEBHOOKS_LOCAL)
+}
+
+async fn is_on(name: &'static str) -> bool {
+    get(name).await.as_deref() == Some("on")
 }

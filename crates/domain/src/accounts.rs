@@ -6,6 +6,7 @@ pub mod members;
 
 use crate::audit::{self, Action, Actor};
 use crate::billing::{self, Subscription};
+use crate::webhooks::address::networks;
 use common::chatwoot::{Attributes, Features};
 use common::db::{Db, Error as DbError, FromRow, Row};
 use common::input::Patch;
@@ -86,6 +87,8 @@ pub struct AccountRequest {
     pub limits: Patch<Attributes>,
     /// Merged into the custom attributes. `billing` is the subscription that `GET /v1/billing/status` shows:
     /// `{"status", "plan"?, "cancel_at"?, "trial_ends_at"?, "trial_available"?}`, replaced as a whole; `null` is none.
+    /// `webhook_allowed_networks` are the inner networks that the tenant's webhooks may go to: at most 20 in CIDR form,
+    /// no wider than /8 (IPv6: /32); `null` is none.
     #[serde(default)]
     #[schema(value_type = Option<BTreeMap<String, Value>>)]
     pub custom_attributes: Patch<Attributes>,
@@ -182,6 +185,9 @@ impl AccountRequest {
             None => before.and_then(|account| account.billing.clone()),
             Some(new) => billing::check(&mut violations, new).map(|new| column(&new)).transpose()?,
         };
+        if let Some(new) = attributes(&self.custom_attributes).and_then(|new| new.get(networks::ATTRIBUTE)) {
+            networks::check(&mut violations, new);
+        }
         violations.finish()?;
         Ok(Columns {
             name,
@@ -268,6 +274,7 @@ pub fn create(db: &Db<'_>, request: &AccountRequest) -> Result<Account> {
     let made: Option<Account> = db.row(&sql, values)?;
     let made = made.ok_or_else(|| Problem::internal("an insert returned no row"))?;
     note_billing(db, None, &made)?;
+    note_networks(db, None, &made)?;
     Ok(made)
 }
 
@@ -287,6 +294,21 @@ fn note_billing(db: &Db<'_>, before: Option<&str>, account: &Account) -> Result<
         &account.tenant_id,
         details,
     )
+}
+
+/// Notes which inner networks the tenant's webhooks may go to, where that changed.
+fn note_networks(db: &Db<'_>, before: Option<&RawValue>, account: &Account) -> Result<()> {
+    let of = |attributes: &RawValue| {
+        let attributes: Map<String, Value> = serde_json::from_str(attributes.get()).unwrap_or_default();
+        attributes.get(networks::ATTRIBUTE).cloned().unwrap_or_default()
+    };
+    let (from, to) = (before.map(of).unwrap_or_default(), of(&account.custom_attributes));
+    if from == to {
+        return Ok(());
+    }
+    let details = json!({ "from": from, "to": to });
+    let tenant = &account.tenant_id;
+    audit::record(db, tenant, Actor::Platform, Action::WebhookNetworksUpdated, tenant, details)
 }
 
 /// Changes the fields that are present.
@@ -313,6 +335,7 @@ pub fn update(db: &Db<'_>, seq: i64, request: &AccountRequest) -> Result<Account
     ];
     let after = db.row(&sql, values)?.ok_or_else(|| absent(seq))?;
     note_billing(db, before.billing.as_deref(), &after)?;
+    note_networks(db, Some(&before.custom_attributes), &after)?;
     Ok(after)
 }
 

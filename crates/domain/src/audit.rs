@@ -64,6 +64,8 @@ actions! {
     /// By the first look at the signing keys.
     WebhookKeyCreated = "webhook_signing_key.created",
     WebhookKeyRotated = "webhook_signing_key.rotated",
+    /// The inner networks that webhooks may go to; the subject is the tenant.
+    WebhookNetworksUpdated = "webhook_networks.updated",
     InboxConnected = "inbox.connected",
     InboxUpdated = "inbox.updated",
     InboxTeamChanged = "inbox.team_changed",

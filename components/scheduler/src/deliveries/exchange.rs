@@ -2,9 +2,8 @@
 
 use crate::run;
 use common::outbound::{self, Deadlines};
-use common::settings;
 use common::time::Timestamp;
-use domain::webhooks::address;
+use domain::webhooks::address::Guard;
 use domain::webhooks::keys::Signer;
 use domain::webhooks::queue::{Attempt, Verdict};
 use domain::webhooks::schedule::{self, Failure};
@@ -33,6 +32,7 @@ pub struct Letter<'a> {
     /// The number of the attempt, from 1.
     pub number: i64,
     pub signer: &'a Signer,
+    pub guard: &'a Guard,
 }
 
 struct Answer {
@@ -118,10 +118,9 @@ fn headers(letter: &Letter<'_>, at: Timestamp) -> HeaderMap {
 }
 
 async fn post(letter: &Letter<'_>, headers: HeaderMap) -> Result<Answer, Trouble> {
-    let local = settings::sandbox().await;
-    address::check_url(letter.url, local).map_err(|why| Trouble::new(format!("the URL {why}")))?;
+    let url = letter.guard.url(letter.url).map_err(|why| Trouble::new(format!("the URL {why}")))?;
     let total = TOTAL.min(run::half_lease().await);
-    let mut request = Request::post(letter.url)
+    let mut request = Request::post(url.as_str())
         .body(letter.body.as_bytes().to_vec())
         .map_err(|error| Trouble::new(format!("the URL cannot be called: {error}")))?;
     *request.headers_mut() = headers;

@@ -7,7 +7,8 @@ use common::crypto::Sealer;
 use common::input::Json;
 use common::routes::{Operation, Routes};
 use common::time::Timestamp;
-use common::{Problem, Result, db, id};
+use common::{Problem, Result, db, id, settings as variables};
+use domain::webhooks::address::Guard;
 use domain::webhooks::attempts::{self, Test};
 use domain::webhooks::settings::{self, VerifyOutcome, Which};
 use domain::webhooks::{TEST, keys};
@@ -45,15 +46,18 @@ async fn verify(_: Internal, Json(body): Json<TestWebhook>) -> Result<Answer<Ver
     let tenant = body.tenant_id.as_str();
     let which = body.endpoint_id.as_deref().map_or(Which::Main, Which::Id);
     let sealer = Sealer::from_settings().await?;
-    let (saved, signer) =
-        db::write(|db| Ok((settings::get(db, tenant, which)?, keys::signer(db, &sealer, tenant, which)?)))
-            .await?;
+    let local = variables::webhooks_local().await.is_some();
+    let (saved, signer, guard) = db::write(|db| {
+        let signer = keys::signer(db, &sealer, tenant, which)?;
+        Ok((settings::get(db, tenant, which)?, signer, Guard::of(db, tenant, local)?))
+    })
+    .await?;
     let url = body.url.as_ref().or(saved.url.as_ref());
     let url = url.ok_or_else(|| Problem::invalid("url", "must be given: none is saved"))?;
     let (event, now) = (id::new(id::Kind::Event), Timestamp::now());
     let data = json!({"message": "This event tests your webhook.", "endpointId": saved.id});
     let text = json!({"id": event, "type": TEST, "timestamp": now, "data": data}).to_string();
-    let letter = Letter { url, event: &event, body: &text, number: 1, signer: &signer };
+    let letter = Letter { url, event: &event, body: &text, number: 1, signer: &signer, guard: &guard };
     let attempt = exchange::attempt(&letter).await;
     let own = saved.url.as_ref() == Some(url);
     let success = attempt.error.is_none();

@@ -8,7 +8,8 @@ use crate::run;
 use common::crypto::Sealer;
 use common::outbound;
 use common::time::Timestamp;
-use common::{Result, db};
+use common::{Result, db, settings};
+use domain::webhooks::address::Guard;
 use domain::webhooks::keys::Signer;
 use domain::webhooks::queue::{self, Attempt, Delivery, Leased, Standing, Verdict};
 use futures::FutureExt;
@@ -31,10 +32,18 @@ const LOOK: Duration = Duration::from_millis(200);
 type Outcome = (Delivery, Attempt);
 type Flight = Pin<Box<dyn Future<Output = Outcome>>>;
 
+/// How letters are signed, and where they may go.
+struct Manner {
+    signer: Signer,
+    guard: Guard,
+}
+
 struct Worker {
     endpoint: Leased,
     sealer: Sealer,
-    signer: Option<Rc<Signer>>,
+    /// Whether this machine may be called.
+    local: bool,
+    manner: Option<Rc<Manner>>,
     ready: VecDeque<Delivery>,
     /// Rows in `flights`.
     flying: Vec<i64>,
@@ -57,7 +66,8 @@ async fn work(endpoint: Leased) -> Result<()> {
     let mut worker = Worker {
         endpoint,
         sealer: Sealer::from_settings().await?,
-        signer: None,
+        local: settings::webhooks_local().await.is_some(),
+        manner: None,
         ready: VecDeque::new(),
         flying: Vec::new(),
         flights: FuturesUnordered::new(),
@@ -110,13 +120,13 @@ impl Worker {
         if self.outcomes.iter().any(|(_, attempt)| attempt.verdict != Verdict::Succeeded) {
             return;
         }
-        let Some(signer) = self.signer.clone() else { return };
+        let Some(manner) = self.manner.clone() else { return };
         while !self.closing
             && self.flights.len() < self.window()
             && let Some(delivery) = self.ready.pop_front()
         {
             self.flying.push(delivery.seq);
-            self.flights.push(Box::pin(fly(delivery, self.endpoint.url.clone(), signer.clone())));
+            self.flights.push(Box::pin(fly(delivery, self.endpoint.url.clone(), manner.clone())));
         }
     }
 
@@ -154,18 +164,20 @@ impl Worker {
         let lease = run::lease().await;
         let limit = if self.ready.is_empty() && !self.closing { BATCH } else { 0 };
         let (endpoint, sealer, flying) = (&mut self.endpoint, &self.sealer, &self.flying);
+        let local = self.local;
         let settled = db::write(|db| {
             let now = Timestamp::now();
             let Some(standing) = queue::record(db, endpoint, &outcomes, now, lease)? else { return Ok(None) };
             endpoint.follow(&standing);
-            let signer = endpoint.signer(db, sealer)?;
+            let guard = Guard::of(db, &endpoint.tenant, local)?;
+            let manner = Manner { signer: endpoint.signer(db, sealer)?, guard };
             let found = if limit == 0 { Vec::new() } else { queue::due(db, endpoint, now, flying, limit)? };
-            Ok(Some((standing, signer, found)))
+            Ok(Some((standing, manner, found)))
         })
         .await?;
-        let Some((standing, signer, found)) = settled else { return Ok(false) };
+        let Some((standing, manner, found)) = settled else { return Ok(false) };
         self.closing |= must_close(&standing);
-        self.signer = Some(Rc::new(signer));
+        self.manner = Some(Rc::new(manner));
         self.ready.extend(found);
         Ok(true)
     }
@@ -177,13 +189,14 @@ fn must_close(standing: &Standing) -> bool {
         || standing.open_until.is_some_and(|until| until > Timestamp::now())
 }
 
-async fn fly(delivery: Delivery, url: String, signer: Rc<Signer>) -> Outcome {
+async fn fly(delivery: Delivery, url: String, manner: Rc<Manner>) -> Outcome {
     let letter = Letter {
         url: &url,
         event: &delivery.event,
         body: delivery.body.as_deref().unwrap_or_default(),
         number: delivery.number,
-        signer: &signer,
+        signer: &manner.signer,
+        guard: &manner.guard,
     };
     let attempt = exchange::attempt(&letter).await;
     (delivery, attempt)

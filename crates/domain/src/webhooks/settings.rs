@@ -1,6 +1,6 @@
 //! Endpoints and their settings. One of a tenant's is the *main* one: `/v1/webhooks` speaks of it.
 
-use super::address::check_url;
+use super::address::Guard;
 use super::queue;
 use crate::audit::{self, Action};
 use crate::events;
@@ -263,7 +263,7 @@ pub fn list(db: &Db<'_>, tenant: &str) -> Result<Vec<WebhookSettings>> {
     Ok(db.rows(&sql, params![tenant])?)
 }
 
-/// Makes an endpoint; the first of a tenant without a main one becomes that.
+/// Makes an endpoint; the first of a tenant without a main one becomes that. `local` as in [`Guard::of`].
 pub fn create(
     db: &Db<'_>,
     caller: &Principal,
@@ -298,7 +298,7 @@ fn write(
     local: bool,
 ) -> Result<WebhookSettings> {
     let tenant = caller.tenant.as_str();
-    check(request, &before, local)?;
+    check(request, &before, &Guard::of(db, tenant, local)?)?;
     let now = Timestamp::now();
     let id = match &before.id {
         Some(id) => id.clone(),
@@ -364,12 +364,12 @@ fn insert(db: &Db<'_>, tenant: &str, main: bool, now: Timestamp) -> Result<Strin
     Ok(id)
 }
 
-fn check(request: &UpdateWebhookSettingsRequest, before: &WebhookSettings, local: bool) -> Result<()> {
+fn check(request: &UpdateWebhookSettingsRequest, before: &WebhookSettings, guard: &Guard) -> Result<()> {
     let mut violations = Violations::new();
     if let Some(url) = &request.url {
         if url.chars().count() > URL_CHARS {
             violations.add("url", format!("must be at most {URL_CHARS} characters"));
-        } else if let Err(message) = check_url(url, local) {
+        } else if let Err(message) = guard.check(url) {
             violations.add("url", message);
         }
     }
