@@ -30,6 +30,7 @@ mod outbound;
 mod request_headers;
 mod routes;
 mod run;
+pub mod runtime_config;
 mod server;
 mod shutdown;
 pub mod sqlite;

@@ -1,6 +1,7 @@
 //! The command line of the embedded runtime.
 use clap::Parser;
 use host::blocked_networks::BlockedNetworks;
+use host::runtime_config::RuntimeConfig;
 use host::sqlite::StatementMode;
 use host::{Options, Reuse};
 use std::path::PathBuf;
@@ -33,6 +34,9 @@ struct Arguments {
     /// Networks that no request may reach: `private`, networks and addresses, separated by commas
     #[arg(long, default_value = "", value_name = "LIST", value_parser = parse_networks)]
     block_networks: BlockedNetworks,
+    /// Spin's runtime configuration; of it `block_networks` in `[outbound_networking]` is read
+    #[arg(long, value_name = "FILE")]
+    runtime_config_file: Option<PathBuf>,
     /// Requests that one instance answers before another takes its place
     #[arg(long, default_value_t = Reuse::default().requests, value_name = "N")]
     max_instance_reuse_count: usize,
@@ -49,8 +53,21 @@ fn parse_networks(list: &str) -> Result<BlockedNetworks, String> {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    let options = Options {
+    match start(Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(arguments: Arguments) -> wasmtime::Result<()> {
+    let mut blocked_networks = arguments.block_networks;
+    if let Some(file) = &arguments.runtime_config_file {
+        blocked_networks = blocked_networks.and(RuntimeConfig::load(file)?.blocked_networks()?);
+    }
+    host::run(&Options {
         manifest: arguments.from,
         listen: arguments.listen,
         data: arguments.data,
@@ -62,13 +79,6 @@ fn main() -> ExitCode {
             concurrent: arguments.max_instance_concurrent_reuse_count.max(1),
             idle: Duration::from_millis(arguments.idle_instance_timeout),
         },
-        blocked_networks: arguments.block_networks,
-    };
-    match host::run(&options) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+        blocked_networks,
+    })
 }

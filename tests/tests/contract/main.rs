@@ -7,6 +7,7 @@
 //! | [`published`] | agreement with `contract/flownally-operations.json` |
 //! | [`examples`] | every documented example is executed |
 //! | [`authorization`] | every operation refuses whom it must refuse |
+//! | [`runtime_config`] | the shipped guard blocks what the application refuses |
 //! | [`cases`], [`world`] | a path for each operation, and the things it names |
 
 mod authorization;
@@ -14,5 +15,6 @@ mod cases;
 mod document;
 mod examples;
 mod published;
+mod runtime_config;
 mod tables;
 mod world;

@@ -101,6 +101,10 @@ fn a_name_that_leads_to_a_blocked_network_is_refused() {
         let answer = server.ask("/fetch", &format!("http://{host}:{port}/"));
         assert_eq!(answer, "error: ErrorCode::DestinationIpProhibited", "{host}");
     }
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../runtime-config.toml");
+    let server = Server::start(PROBE, &["--runtime-config-file", file]);
+    let answer = server.ask("/fetch", &format!("http://localhost:{port}/"));
+    assert_eq!(answer, "error: ErrorCode::DestinationIpProhibited");
     let server = Server::start(PROBE, &["--block-networks", "10.0.0.0/8,::1"]);
     assert!(server.ask("/fetch", &format!("http://localhost:{port}/")).starts_with("200 request 1"));
 }
