@@ -1,9 +1,10 @@
 //! What the server says of itself: `/openapi.json`, `/docs`, `/healthz`, `/readyz`; and the 404 of every
 //! path that no other component has.
 
+mod readiness;
+
 use axum::response::{Html, IntoResponse, Response};
 use common::routes::{Operation, Routes};
-use common::{Problem, Result, db};
 use http::header;
 
 common::serve!(crate::routes);
@@ -14,7 +15,7 @@ const PAGE: &str = include_str!("docs.html");
 
 /// The operations of this component.
 pub fn routes() -> Routes {
-    Routes::new("Server")
+    let routes = Routes::new("Server")
         .add(
             Operation::get("/openapi.json", "getOpenApi")
                 .summary("Read the API's description")
@@ -35,16 +36,8 @@ pub fn routes() -> Routes {
                 .describe("Answers without looking at anything else: for liveness probes.")
                 .answers_raw(200, "text/plain", "It does."),
             || async { "ok\n" },
-        )
-        .add(
-            Operation::get("/readyz", "getReadiness")
-                .summary("Whether the server can work")
-                .describe(
-                    "Reads from the database, bringing its schema up to date first: for readiness probes.",
-                )
-                .answers_raw(200, "text/plain", "It can."),
-            ready,
-        )
+        );
+    readiness::add(routes)
 }
 
 async fn openapi() -> Response {
@@ -54,12 +47,4 @@ async fn openapi() -> Response {
 
 async fn docs() -> Html<&'static str> {
     Html(PAGE)
-}
-
-async fn ready() -> Result<&'static str> {
-    let found = db::read(|db| Ok(db.row::<(i64,)>("SELECT count(*) FROM schema_migrations", &[])?)).await?;
-    match found {
-        Some((count,)) if count > 0 => Ok("ready\n"),
-        _ => Err(Problem::unavailable("the database has no schema")),
-    }
 }

@@ -8,6 +8,7 @@ mod connections;
 mod deliveries;
 mod erase_contact;
 mod fetch_media;
+mod guard;
 mod housekeeping;
 mod import_contacts;
 mod line;
@@ -56,7 +57,7 @@ pub fn routes() -> Routes {
                 .answers_empty(202, "Started."),
             wake,
         );
-    deliveries::verify::add(provider_reads::add(routes))
+    deliveries::verify::add(provider_reads::add(guard::add(routes)))
 }
 
 async fn wake(_: Internal) -> StatusCode {

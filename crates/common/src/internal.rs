@@ -2,6 +2,7 @@
 
 use crate::outbound::{self, Deadlines};
 use crate::{Problem, Result, settings};
+use http::request::Builder;
 use http::{StatusCode, header};
 use serde::{Deserialize, Serialize};
 
@@ -15,14 +16,24 @@ struct Document {
     detail: String,
 }
 
+/// Reads one of the scheduler's `/internal/...` paths, like [`ask`].
+pub async fn read(path: &str, deadlines: Deadlines) -> Result<Vec<u8>> {
+    send(http::Request::get(format!("{SCHEDULER}{path}")), Vec::new(), path, deadlines).await
+}
+
 /// Posts JSON to one of the scheduler's `/internal/...` paths and gives the body of its answer. A problem that it
 /// answers becomes the caller's: status, code, detail and `Retry-After`.
 pub async fn ask(path: &str, body: &impl Serialize, deadlines: Deadlines) -> Result<Vec<u8>> {
-    let token = settings::required("tick_token").await?;
     let body = serde_json::to_vec(body).map_err(|error| Problem::internal(error.to_string()))?;
-    let request = http::Request::post(format!("{SCHEDULER}{path}"))
+    let request =
+        http::Request::post(format!("{SCHEDULER}{path}")).header(header::CONTENT_TYPE, "application/json");
+    send(request, body, path, deadlines).await
+}
+
+async fn send(request: Builder, body: Vec<u8>, path: &str, deadlines: Deadlines) -> Result<Vec<u8>> {
+    let token = settings::required("tick_token").await?;
+    let request = request
         .header(header::AUTHORIZATION, format!("Bearer {token}"))
-        .header(header::CONTENT_TYPE, "application/json")
         .body(body)
         .map_err(|error| Problem::internal(error.to_string()))?;
     let answer = outbound::send(request, deadlines)

@@ -32,6 +32,17 @@ pub enum SendError {
     Unknown(String),
 }
 
+impl SendError {
+    /// Whether the runtime kept the request from leaving: by its blocked networks, or since the manifest lists no such
+    /// host.
+    pub fn is_prohibited(&self) -> bool {
+        let SendError::NotSent(text) = self else { return false };
+        [ErrorCode::DestinationIpProhibited, ErrorCode::HttpRequestDenied]
+            .iter()
+            .any(|code| *text == format!("{code:?}"))
+    }
+}
+
 impl std::fmt::Display for SendError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
