@@ -44,27 +44,34 @@ impl App {
         static SHARED: OnceLock<App> = OnceLock::new();
         SHARED.get_or_init(|| match std::env::var("FLOWNALLY_BASE_URL") {
             Ok(base) => App::elsewhere(&base),
-            Err(_) => App::start(&[], &statements()),
+            Err(_) => App::start(&[], &statements(), &[]),
         })
     }
 
     /// A server of the test's own, to kill or to configure by `variables` (names as in `spin.toml`).
     /// `None`, said on stderr, when the suite runs against a server elsewhere.
     pub fn own(variables: &[(&str, &str)]) -> Option<App> {
-        App::own_with(variables, &statements())
+        App::own_with(variables, &statements(), &[])
+    }
+
+    /// Like [`App::own`], with the shipped runtime configuration, which blocks private networks.
+    pub fn own_guarded(variables: &[(&str, &str)]) -> Option<App> {
+        let file = crate::process::repository().join("runtime-config.toml");
+        let arguments = ["--runtime-config-file".to_string(), file.to_str()?.to_string()];
+        App::own_with(variables, &statements(), &arguments)
     }
 
     /// Like [`App::own`], with SQLite driven as Spin does it: nothing may rely on the host's queue.
     pub fn own_blocking() -> Option<App> {
-        App::own_with(&[], "blocking")
+        App::own_with(&[], "blocking", &[])
     }
 
-    fn own_with(variables: &[(&str, &str)], statements: &str) -> Option<App> {
+    fn own_with(variables: &[(&str, &str)], statements: &str, arguments: &[String]) -> Option<App> {
         if std::env::var_os("FLOWNALLY_BASE_URL").is_some() {
             eprintln!("FLOWNALLY_BASE_URL is set: a test that wants a server of its own does without");
             return None;
         }
-        Some(App::start(variables, statements))
+        Some(App::start(variables, statements, arguments))
     }
 
     fn elsewhere(base: &str) -> App {
@@ -86,7 +93,7 @@ impl App {
         }
     }
 
-    fn start(variables: &[(&str, &str)], statements: &str) -> App {
+    fn start(variables: &[(&str, &str)], statements: &str, arguments: &[String]) -> App {
         let defaults = [
             ("platform_token", PLATFORM_TOKEN),
             ("tick_token", TICK_TOKEN),
@@ -106,7 +113,7 @@ impl App {
             .chain(variables)
             .map(|(name, value)| (format!("SPIN_VARIABLE_{}", name.to_uppercase()), (*value).to_string()))
             .collect();
-        let process = Process::start(&variables, statements);
+        let process = Process::start(&variables, statements, arguments);
         App {
             base: process.base.clone(),
             platform_token: PLATFORM_TOKEN.into(),

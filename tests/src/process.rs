@@ -45,13 +45,15 @@ pub struct Process {
 struct Options {
     variables: Vec<(String, String)>,
     statements: String,
+    /// Of the command line, besides the usual ones.
+    arguments: Vec<String>,
 }
 
 impl Process {
     /// Starts the host with `variables` (`SPIN_VARIABLE_…`) on a free port and an empty data folder. The
     /// clock ticks there, unless `variables` name another `TICK_AUTHORITY`. `statements` is how SQLite is
-    /// driven: `queued`, or `blocking` as in Spin.
-    pub fn start(variables: &[(String, String)], statements: &str) -> Self {
+    /// driven: `queued`, or `blocking` as in Spin. `arguments` are added to the command line.
+    pub fn start(variables: &[(String, String)], statements: &str, arguments: &[String]) -> Self {
         let number = FOLDERS.fetch_add(1, Ordering::Relaxed);
         let name = format!("flownally-tests-{}-{number}", std::process::id());
         let data = std::env::temp_dir().join(name);
@@ -59,7 +61,8 @@ impl Process {
         let listen = free_address();
         let mut all = vec![("SPIN_VARIABLE_TICK_AUTHORITY".to_string(), listen.clone())];
         all.extend_from_slice(variables);
-        let options = Options { variables: all, statements: statements.to_string() };
+        let options =
+            Options { variables: all, statements: statements.to_string(), arguments: arguments.to_vec() };
         let (guard, stdin, base) = launch(&data, &listen, &options);
         Process { guard, stdin: Some(stdin), data, base, options }
     }
@@ -189,6 +192,7 @@ fn launch(data: &Path, listen: &str, options: &Options) -> (Child, ChildStdin, S
         .arg(components())
         .arg("--cache")
         .arg(target().join("flownally-tests-cache"))
+        .args(&options.arguments)
         .env_clear()
         .envs(
             ["PATH", "HOME", "TMPDIR", "RUST_LOG"]

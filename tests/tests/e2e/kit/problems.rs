@@ -127,6 +127,9 @@ fn the_server_says_how_it_is() {
     for path in ["/healthz", "/readyz"] {
         assert_eq!(client.get(path).status, 200);
     }
+    let ready = client.get("/readyz").expect(200);
+    assert_eq!(ready["status"], "ready");
+    assert!(["on", "missing"].contains(&ready["webhookGuard"].as_str().unwrap()), "{ready}");
     let document = client.get("/openapi.json").expect(200);
     let committed = tests::document::document();
     assert!(

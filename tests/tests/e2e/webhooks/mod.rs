@@ -4,6 +4,7 @@ mod attempts;
 mod delivery;
 mod endpoints;
 mod fairness;
+mod guard;
 mod health;
 mod log;
 mod ordering;

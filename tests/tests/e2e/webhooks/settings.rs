@@ -70,16 +70,8 @@ fn wrong_values_are_named() {
         "https://user:word@example.com/",
         "https://scheduler.spin.internal/internal/tick",
         "http://scheduler.spin.internal/internal/tick",
-        "https://0x7f.1/",
-        "https://2130706433/",
     ] {
-        if !(url.contains("0x7f") || url.contains("2130706433")) {
-            assert_eq!(wrong(json!({"url": url})), ["url"], "{url}");
-        } else {
-            // Written otherwise, this is 127.0.0.1, which the sandbox allows; never another address.
-            let answer = tenant.key.patch("/v1/webhooks", json!({"url": url}));
-            assert!([200, 422].contains(&answer.status), "{answer}");
-        }
+        assert_eq!(wrong(json!({"url": url})), ["url"], "{url}");
     }
     assert_eq!(wrong(json!({"url": format!("https://example.com/{}", "x".repeat(2048))})), ["url"]);
     assert_eq!(wrong(json!({"enabled": "yes"})), ["enabled"]);
