@@ -1,5 +1,5 @@
 //! Requests that components send.
-use crate::support::{PROBE, Server};
+use crate::support::{PROBE, Server, package};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
@@ -101,8 +101,8 @@ fn a_name_that_leads_to_a_blocked_network_is_refused() {
         let answer = server.ask("/fetch", &format!("http://{host}:{port}/"));
         assert_eq!(answer, "error: ErrorCode::DestinationIpProhibited", "{host}");
     }
-    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../runtime-config.toml");
-    let server = Server::start(PROBE, &["--runtime-config-file", file]);
+    let file = package().join("../../runtime-config.toml");
+    let server = Server::start(PROBE, &["--runtime-config-file", file.to_str().unwrap()]);
     let answer = server.ask("/fetch", &format!("http://localhost:{port}/"));
     assert_eq!(answer, "error: ErrorCode::DestinationIpProhibited");
     let server = Server::start(PROBE, &["--block-networks", "10.0.0.0/8,::1"]);

@@ -23,7 +23,7 @@ pub const PROBE: &str = r#"
 "#;
 
 /// This package's folder, as cargo says it at run time: clones that share a target folder may share this binary.
-fn package() -> PathBuf {
+pub fn package() -> PathBuf {
     PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").unwrap())
 }
 
