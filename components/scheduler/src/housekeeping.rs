@@ -13,7 +13,9 @@ const EVERY: Duration = Duration::from_secs(60);
 /// Rows of each kind deleted at a time.
 const BATCH: u32 = 500;
 /// Webhook events and attempts deleted at a time: each event leaves some.
-const BATCH_EVENTS: u32 = 5_000;
+const EVENT_BATCH: u32 = 1_000;
+/// Pieces of them deleted in a row.
+const EVENT_PIECES: u32 = 50;
 /// How long a recovery of webhook events can be looked at.
 const RECOVERIES_KEEP: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// Rows of the feed deleted at a time: every message leaves some.
@@ -62,11 +64,15 @@ async fn clean(now: Timestamp) -> Result<usize> {
     // Short transactions instead of a long one: writers need not wait.
     let keys = db::write(|db| idempotency::forget_expired(db, BATCH)).await?;
     let callbacks = db::write(|db| callbacks::forget(db, now.before(CALLBACKS_KEEP), BATCH)).await?;
-    let attempts = db::write(|db| {
-        let gone = webhooks::history::forget(db, now, BATCH_EVENTS)?;
-        Ok(gone.saturating_add(webhooks::recovery::forget(db, now.before(RECOVERIES_KEEP), BATCH)?))
-    })
-    .await?;
+    let mut attempts =
+        db::write(|db| webhooks::recovery::forget(db, now.before(RECOVERIES_KEEP), BATCH)).await?;
+    for _ in 0..EVENT_PIECES {
+        let gone = db::write(|db| webhooks::history::forget(db, now, EVENT_BATCH)).await?;
+        attempts = attempts.saturating_add(gone);
+        if gone == 0 {
+            break;
+        }
+    }
     let uploads = db::write(|db| media::forget_unfinished(db, now.before(UPLOADS_KEEP), BATCH)).await?;
     let imports =
         db::write(|db| imports::forget(db, now.before(UPLOADS_KEEP), now.before(IMPORTS_KEEP), BATCH))

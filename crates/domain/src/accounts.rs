@@ -342,11 +342,13 @@ pub fn update(db: &Db<'_>, seq: i64, request: &AccountRequest) -> Result<Account
 /// Deletes an account: its keys and tokens stop at once, its rows stay.
 pub fn delete(db: &Db<'_>, seq: i64) -> Result<()> {
     let now = Timestamp::now();
-    let deleted = db.touches(
-        "UPDATE tenants SET deleted_at = ?, updated_at = ? WHERE seq = ? AND deleted_at IS NULL RETURNING 1",
+    let deleted = db.row::<(String,)>(
+        "UPDATE tenants SET deleted_at = ?, updated_at = ? WHERE seq = ? AND deleted_at IS NULL RETURNING id",
         params![now, now, seq],
     )?;
-    if deleted { Ok(()) } else { Err(absent(seq)) }
+    let Some((tenant,)) = deleted else { return Err(absent(seq)) };
+    // Nobody is left who could switch them off.
+    Ok(db.run("UPDATE webhook_endpoints SET enabled = 0 WHERE tenant_id = ?", params![tenant])?)
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! How events reach the tenant's receiver.
 
+use super::attempts::Watched;
 use serde_json::json;
 use std::time::Duration;
 use tests::client::text;
@@ -71,6 +72,19 @@ fn a_refused_delivery_is_repeated_under_the_same_id() {
     }
     std::thread::sleep(Duration::from_secs(1));
     assert_eq!(receiver.deliveries().len(), 2, "accepted is accepted");
+}
+
+#[test]
+fn deliveries_end_with_their_account() {
+    let app = App::shared();
+    let receiver = Receiver::answering(|_, _| Reply::status(500));
+    let watched = Watched::of(app, &receiver.url);
+    watched.first_outcome();
+    app.platform().delete(&format!("/platform/api/v1/accounts/{}", watched.tenant.account)).expect(200);
+    let step = json!({"tenantId": watched.tenant.id, "advanceSeconds": 3600});
+    app.client().post("/sandbox/clock", step).expect(200);
+    std::thread::sleep(Duration::from_secs(2));
+    assert_eq!(receiver.deliveries().len(), 1);
 }
 
 #[test]

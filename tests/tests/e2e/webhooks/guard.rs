@@ -6,6 +6,7 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
+use tests::client::text;
 use tests::{Answer, App, Tenant, wait_for};
 
 /// The second attempt comes about five seconds after the first.
@@ -35,17 +36,14 @@ fn door() -> (u16, Arc<AtomicUsize>) {
     (port, count)
 }
 
-/// Why the attempts at a URL failed, the first one first.
-fn errors(app: &App, url: &str) -> Vec<String> {
-    let database = rusqlite::Connection::open(app.process.as_ref().unwrap().database()).unwrap();
-    let sql = "SELECT error FROM webhook_attempts WHERE url = ? AND error IS NOT NULL ORDER BY seq";
-    let mut statement = database.prepare(sql).unwrap();
-    let rows = statement.query_map([url], |row| row.get(0)).unwrap();
-    rows.map(Result::unwrap).collect()
-}
-
-fn wait_for_errors(app: &App, url: &str, count: usize) -> Vec<String> {
-    wait_for("an attempt that failed", RETRIED, || Some(errors(app, url)).filter(|all| all.len() >= count))
+/// Why attempts failed, the first one first, once there are so many.
+fn wait_for_errors(tenant: &Tenant, count: usize) -> Vec<String> {
+    wait_for("an attempt that failed", RETRIED, || {
+        let page = tenant.key.get("/v1/webhooks/attempts?status=failed").expect(200);
+        let failed = page["attempts"].as_array().unwrap();
+        let errors = failed.iter().rev().map(|attempt| text(attempt, "error")).collect::<Vec<_>>();
+        Some(errors).filter(|all| all.len() >= count)
+    })
 }
 
 #[test]
@@ -166,11 +164,11 @@ fn what_is_not_allowed_any_more_is_not_contacted() {
     let request = json!({"enabled": true, "url": url, "eventTypes": ["contact.created"]});
     tenant.key.patch("/v1/webhooks", request).expect(200);
     tenant.key.post("/v1/contacts", json!({})).expect(201);
-    let first = wait_for_errors(&app, &url, 1);
+    let first = wait_for_errors(&tenant, 1);
     assert_eq!(connections.load(Ordering::SeqCst), 1, "{first:?}");
 
     allow(&app, &tenant, json!([])).expect(200);
-    let both = wait_for_errors(&app, &url, 2);
+    let both = wait_for_errors(&tenant, 2);
     assert!(both[1].contains("must not point to a private or local address"), "{both:?}");
     assert_eq!(connections.load(Ordering::SeqCst), 1);
 }
@@ -204,6 +202,6 @@ fn the_guard_keeps_deliveries_off_private_networks() {
     let request = json!({"enabled": true, "url": url, "eventTypes": ["contact.created"]});
     tenant.key.patch("/v1/webhooks", request).expect(200);
     tenant.key.post("/v1/contacts", json!({})).expect(201);
-    wait_for_errors(&app, &url, 1);
+    wait_for_errors(&tenant, 1);
     assert_eq!(connections.load(Ordering::SeqCst), 0);
 }
