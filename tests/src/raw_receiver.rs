@@ -120,7 +120,7 @@ impl RawReceiver {
         Self::start("https", Some(TlsAcceptor::from(Arc::new(config))), Box::new(|_, _| Conduct::status(200)))
     }
 
-    /// An https address at which nobody speaks TLS.
+    /// An https address at which nobody speaks TLS: who tries is answered 400 in plain text.
     pub fn without_tls() -> Self {
         let mut receiver = Self::always(Conduct::status(200));
         receiver.url = receiver.url.replacen("http:", "https:", 1);
@@ -211,14 +211,20 @@ async fn serve(inner: Arc<Inner>, stream: TcpStream) {
 
 /// One request and what is done with it; whether the connection is to be torn.
 async fn exchange(inner: &Inner, stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> io::Result<bool> {
-    let delivery = read_request(stream).await?;
+    let out = &mut Out { stream, written: &inner.seen.written };
+    let delivery = match read_request(out.stream).await {
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+            out.write(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n").await?;
+            return Ok(false);
+        }
+        read => read?,
+    };
     let conduct = {
         let mut deliveries = lock(&inner.seen.deliveries);
         let conduct = (lock(&inner.conducting))(&delivery, deliveries.len());
         deliveries.push(delivery);
         conduct
     };
-    let out = &mut Out { stream, written: &inner.seen.written };
     match conduct {
         Conduct::Bytes(bytes) => out.write(&bytes).await?,
         Conduct::Close => {}
@@ -293,10 +299,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Out<'_, S> {
 
 /// Reads a request whose length is said in its head.
 async fn read_request(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Delivery> {
-    let mut bytes = Vec::new();
+    let mut bytes: Vec<u8> = Vec::new();
     let head = loop {
         if let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
             break end;
+        }
+        // A method begins with a letter.
+        if bytes.first().is_some_and(|byte| !byte.is_ascii_uppercase()) {
+            return Err(io::ErrorKind::InvalidData.into());
         }
         read_more(stream, &mut bytes).await?;
     };

@@ -115,7 +115,7 @@ fn retry_after_delays_by_seconds() {
     for (status, seconds) in [(429, 120), (503, 900), (500, 3600)] {
         let (watched, _, attempt) = outcome(&Reply::status(status).with("retry-after", seconds.to_string()));
         assert_failed_with(&attempt, status);
-        watched.assert_next_between(&attempt, f64::from(seconds), f64::from(seconds) * 1.2);
+        watched.assert_next_between(&attempt, f64::from(seconds), f64::from(seconds));
     }
 }
 
@@ -125,7 +125,7 @@ fn retry_after_delays_until_a_date() {
     let date = at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
     let (watched, _, attempt) = outcome(&Reply::status(503).with("retry-after", date));
     // The date was made some seconds before the answer.
-    watched.assert_next_between(&attempt, HOUR - 30.0, HOUR * 1.2);
+    watched.assert_next_between(&attempt, HOUR - 30.0, HOUR);
 }
 
 #[test]
@@ -144,8 +144,7 @@ fn retry_after_delays_ten_hours_at_most() {
     let far = "Fri, 01 Jan 2100 00:00:00 GMT";
     for value in ["36001", "99999999999999999999", far] {
         let (watched, _, attempt) = outcome(&Reply::status(429).with("retry-after", value));
-        // With the jitter, if it has one.
-        watched.assert_next_between(&attempt, RETRY_AFTER_MOST * 0.8, RETRY_AFTER_MOST);
+        watched.assert_next_between(&attempt, RETRY_AFTER_MOST, RETRY_AFTER_MOST);
     }
 }
 
@@ -177,7 +176,7 @@ fn other_words_in_that_header_end_nothing() {
 
 #[test]
 fn a_connection_that_breaks_is_tried_again() {
-    for conduct in [Conduct::Close, Conduct::Reset, Conduct::garbage()] {
+    for conduct in [Conduct::Close, Conduct::Reset, Conduct::ResetMidway, Conduct::garbage()] {
         let receiver = RawReceiver::always(conduct.clone());
         let (watched, attempt) = outcome_at(&receiver);
         assert_failed_without_answer(&attempt);
@@ -217,14 +216,19 @@ fn where_tls_is_not_spoken_nothing_is_told() {
 fn who_is_too_slow_is_left_after_fifteen_seconds_and_tried_after_a_minute() {
     // Side by side: each takes the whole deadline.
     std::thread::scope(|scope| {
-        for conduct in [Conduct::Silence, Conduct::SlowHead, Conduct::SlowBody(600)] {
+        let slow = [
+            (Conduct::Silence, "did not answer in time"),
+            (Conduct::SlowHead, "did not answer in time"),
+            (Conduct::SlowBody(600), "did not finish its answer"),
+        ];
+        for (conduct, words) in slow {
             scope.spawn(move || {
                 let receiver = RawReceiver::always(conduct.clone());
                 let (watched, attempt) = outcome_at(&receiver);
                 assert_eq!(attempt["status"], "failed", "{conduct:?}: {attempt}");
                 let took = attempt["durationMs"].as_i64().unwrap();
                 assert!((DEADLINE_MS - 500..DEADLINE_MS + 2500).contains(&took), "{conduct:?}: {attempt}");
-                assert!(attempt["error"].as_str().unwrap().contains("15"), "{conduct:?}: {attempt}");
+                assert!(attempt["error"].as_str().unwrap().contains(words), "{conduct:?}: {attempt}");
                 watched.assert_next_between(&attempt, PATIENCE, PATIENCE * 1.5);
                 tests::wait_for("the end of the connection", super::SOON, || {
                     (receiver.open() == 0).then_some(())
