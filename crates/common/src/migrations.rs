@@ -28,6 +28,7 @@ pub const FILES: &[(&str, &str)] = &[
     ("contacts", include_str!("../../../migrations/0016_contacts.sql")),
     ("webhooks", include_str!("../../../migrations/0017_webhooks.sql")),
     ("email", include_str!("../../../migrations/0018_email.sql")),
+    ("search", include_str!("../../../migrations/0019_search.sql")),
 ];
 
 /// The version that the database is at; fails on an empty one.

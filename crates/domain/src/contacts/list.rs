@@ -1,31 +1,46 @@
 //! The list of contacts and their number.
 //!
-//! A page is read in one of two ways. Where every filter lets many contacts through, the order's index is walked
-//! until the page is full. Where one lets few through, its own index gives those few, and they are sorted. Which
-//! it is tells a bounded count of each filter's rows; both ways check all filters and give the same page.
+//! A page is read in one of several ways, all of which check all filters and give the same page. By creation a filter's
+//! own index is in the order already: it is walked until the page is full. In other orders the order's index is walked
+//! where every filter lets many contacts through, and where one lets few through, its own index gives those few, and
+//! they are sorted. Which it is tells a bounded count of each filter's rows.
 //!
-//! Most filters let so many through that a short walk fills the page: it is tried first. And a filter may let many
-//! through that all lie at the far end of the order: whoever searches for `an` by name finds the Annas late. So a walk
-//! has a reach; a page that is not full within it is read from a filter's rows after all, also from many.
+//! A filter may let many through that all lie at the far end of the order: whoever searches for `an` by name finds the
+//! Annas late. So a walk has a reach; a page that is not full within it is sorted after all, also from many.
 
-use super::search::{self, Search};
-use super::{COLUMNS, Contact};
+mod conditions;
+mod creation;
+mod query;
+mod sources;
+mod sql;
+#[cfg(test)]
+mod tests;
+
+use super::Contact;
+use super::search;
 use crate::fields::values;
 use common::Result;
-use common::db::{Db, Value};
+use common::db::Db;
 use common::page::{Binding, Key, Page, Position};
 use common::params;
 use common::time::Timestamp;
+use conditions::{bucket, conditions, created};
+use query::Query;
 use serde::Deserialize;
+use sources::{Source, fewest, sources};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
 /// How many contacts the first walk passes for each row of the page.
 const GLANCE: i64 = 10;
 /// How many contacts a walk passes before it is given up.
-const REACH: i64 = 100_000;
+const REACH: i64 = 5_000;
+/// A filter with at most so many rows has its members listed for the walk.
+const SEVERAL: i64 = 20_000;
+/// How many contacts a walk passes that reads members only.
+const REACH_OF_MEMBERS: i64 = 20_000;
 /// A filter with at most so many rows is sorted rather than walked to the end of a large tenant.
-const MANY: i64 = 200_000;
+const MANY: i64 = 400_000;
 
 /// What contacts are listed by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, ToSchema)]
@@ -86,33 +101,6 @@ impl Filter {
     }
 }
 
-/// A piece of SQL and the values of its `?`.
-#[derive(Clone, Debug, Default)]
-struct Sql {
-    text: String,
-    values: Vec<Value>,
-}
-
-impl Sql {
-    fn new(text: impl Into<String>, values: &[Value]) -> Self {
-        Sql { text: text.into(), values: values.to_vec() }
-    }
-
-    fn push(&mut self, text: &str) {
-        self.text.push_str(text);
-    }
-
-    fn append(&mut self, other: &Sql) {
-        self.text.push_str(&other.text);
-        self.values.extend_from_slice(&other.values);
-    }
-
-    fn and(&mut self, condition: &str, values: &[Value]) {
-        self.text.push_str(" AND ");
-        self.append(&Sql::new(condition, values));
-    }
-}
-
 /// A page of contacts and the token of the next.
 pub fn list(
     db: &Db<'_>,
@@ -128,277 +116,69 @@ pub fn list(
         OrderBy::CreatedAt => bucket.append(&created(filter)),
         OrderBy::UpdatedAt | OrderBy::Name => others.append(&created(filter)),
     }
-    let query = Query { filter, page, bucket, conditions: others };
+    let query = Query { tenant, filter, page, bucket, conditions: others };
     let sources = sources(tenant, filter, &fields, search.as_ref());
     if sources.is_empty() {
-        return query.read(db, query.walked(None));
+        return query.read(db, &query.walked_to_the_end());
     }
-    let (contacts, next) = query.read(db, query.walked(Some(page.limit().saturating_mul(GLANCE))))?;
-    if next.is_some() {
+    let in_order: Vec<Source> = sources.iter().filter(|source| source.is_in_order).cloned().collect();
+    match in_order.first() {
+        Some(first) if filter.order_by == OrderBy::CreatedAt => by_creation(db, &query, &in_order, first),
+        _ => by_key(db, &query, &sources),
+    }
+}
+
+/// The page in the order of creation, by a source that is in it: by the smallest where there are many.
+fn by_creation(
+    db: &Db<'_>,
+    query: &Query<'_>,
+    sources: &[Source],
+    first: &Source,
+) -> Result<(Vec<Contact>, Option<String>)> {
+    let is_only = sources.len() == 1;
+    if !is_only {
+        let (contacts, next) = query.read(db, &query.created(first, Some(REACH)))?;
+        if next.is_some() {
+            return Ok((contacts, next));
+        }
+    }
+    let smallest = if is_only { None } else { fewest(db, sources, MANY)? };
+    let source = smallest.map_or(first, |(source, _)| source);
+    query.read(db, &query.created(source, None))
+}
+
+/// The page in another order.
+fn by_key(db: &Db<'_>, query: &Query<'_>, sources: &[Source]) -> Result<(Vec<Contact>, Option<String>)> {
+    let total = count(db, query.tenant, query.filter.archived)?;
+    if let Some((source, rows)) = fewest(db, sources, few(query.page, total))? {
+        return query.sorted(db, source, rows);
+    }
+    let glance = query.page.limit().saturating_mul(GLANCE);
+    let (contacts, next) = query.read(db, &query.walked(glance, None))?;
+    if next.is_some() || total <= glance {
         return Ok((contacts, next));
     }
-    let total = count(db, tenant, filter.archived)?;
-    if let Some(source) = smallest(db, &sources, few(page, total))? {
-        return query.read(db, query.sorted(&source));
+    if let Some((source, rows)) = fewest(db, sources, SEVERAL)? {
+        let (contacts, next) = query.read(db, &query.walked(REACH_OF_MEMBERS, Some(source)))?;
+        if next.is_some() || total <= REACH_OF_MEMBERS {
+            return Ok((contacts, next));
+        }
+        return query.sorted(db, source, rows);
     }
-    let (contacts, next) = query.read(db, query.walked(Some(REACH)))?;
+    let (contacts, next) = query.read(db, &query.walked(REACH, None))?;
     if next.is_some() || total <= REACH {
         return Ok((contacts, next));
     }
-    match fewest(db, &sources, MANY)? {
-        Some(source) => query.read(db, query.sorted(&source)),
-        None => query.read(db, query.walked(None)),
+    match fewest(db, sources, MANY)? {
+        Some((source, rows)) => query.sorted(db, source, rows),
+        None => query.read(db, &query.walked_to_the_end()),
     }
 }
 
-/// Up to how many rows sorting them costs no more than walking: a walk to a full page passes as many contacts as
-/// there are for each hit, and sorting costs twice as much a row.
+/// Up to how many rows sorting them costs no more than walking past those of others: a walk to a full page passes as
+/// many contacts as there are for each hit, and sorting costs four times as much a row.
 fn few(page: &Page, total: i64) -> i64 {
-    page.limit().saturating_mul(total).checked_div(2).unwrap_or_default().isqrt()
-}
-
-/// A list with its conditions, to be read in either way.
-struct Query<'a> {
-    filter: &'a Filter,
-    page: &'a Page,
-    /// What the order's index knows.
-    bucket: Sql,
-    /// The other filters, each after an ` AND `.
-    conditions: Sql,
-}
-
-impl Query<'_> {
-    /// Reads the contacts whose numbers a statement gives.
-    fn read(&self, db: &Db<'_>, numbers: Sql) -> Result<(Vec<Contact>, Option<String>)> {
-        let (key, _) = self.filter.order_by.key_and_index();
-        let (way, _) = way(self.filter.direction);
-        let sql = format!(
-            "SELECT {COLUMNS} FROM ({}) p CROSS JOIN contacts c ON c.seq = p.seq ORDER BY {key} {way}, c.seq {way}",
-            numbers.text
-        );
-        let mut contacts = db.rows::<Contact>(&sql, &numbers.values)?;
-        let next = self.page.cut(&mut contacts, |last| self.filter.order_by.position(last));
-        Ok((contacts, next))
-    }
-
-    /// The page by the order's index, at most `reach` contacts far. After a row come first those of the same key
-    /// behind it, then those of the keys beyond: two ranges of the index, since SQLite makes none of both columns
-    /// together.
-    fn walked(&self, reach: Option<i64>) -> Sql {
-        let ranges = self.ranges();
-        let Some(reach) = reach else { return self.walked_to_the_end(&ranges) };
-        // The inner rows come in their order, the ranges one after the other, and the outer loop ends with the page:
-        // sorting would need them all.
-        let mut sql = Sql::new("SELECT c.seq FROM (", &[]);
-        for (at, range) in ranges.iter().enumerate() {
-            sql.push(if at == 0 { "SELECT * FROM (" } else { " UNION ALL SELECT * FROM (" });
-            sql.append(&self.rows(range, None, reach));
-            sql.push(")");
-        }
-        sql.push(&format!(" LIMIT {reach}) w CROSS JOIN contacts c ON c.seq = w.seq WHERE 1"));
-        sql.append(&self.conditions);
-        sql.push(&format!(" LIMIT {}", self.page.limit()));
-        sql
-    }
-
-    fn walked_to_the_end(&self, ranges: &[Sql]) -> Sql {
-        let (way, _) = way(self.filter.direction);
-        let mut sql = Sql::new("SELECT seq FROM (", &[]);
-        for (at, range) in ranges.iter().enumerate() {
-            sql.push(if at == 0 { "SELECT * FROM (" } else { " UNION ALL SELECT * FROM (" });
-            sql.append(&self.rows(range, Some(&self.conditions), self.page.limit()));
-            sql.push(")");
-        }
-        let collation = if self.filter.order_by == OrderBy::Name { "COLLATE NOCASE " } else { "" };
-        sql.push(&format!(") ORDER BY key {collation}{way}, seq {way} LIMIT {}", self.page.limit()));
-        sql
-    }
-
-    /// The ranges of the order's index that lie behind the page's token, in their order, each with its ` AND `.
-    fn ranges(&self) -> Vec<Sql> {
-        let Some(after) = &self.page.after else { return vec![Sql::default()] };
-        let (key, _) = self.filter.order_by.key_and_index();
-        let (_, beyond) = way(self.filter.direction);
-        let same = format!(" AND {key} = ? AND c.seq {beyond} ?");
-        vec![
-            Sql::new(same, params![after.key, after.seq]),
-            Sql::new(format!(" AND {key} {beyond} ?"), params![after.key]),
-        ]
-    }
-
-    /// The first rows of a range, those that pass the conditions.
-    fn rows(&self, range: &Sql, conditions: Option<&Sql>, limit: i64) -> Sql {
-        let (key, index) = self.filter.order_by.key_and_index();
-        let (way, _) = way(self.filter.direction);
-        let mut sql = Sql::new(
-            format!("SELECT c.seq AS seq, {key} AS key FROM contacts c INDEXED BY {index} WHERE "),
-            &[],
-        );
-        sql.append(&self.bucket);
-        sql.append(range);
-        if let Some(conditions) = conditions {
-            sql.append(conditions);
-        }
-        sql.push(&format!(" ORDER BY {key} {way}, c.seq {way} LIMIT {limit}"));
-        sql
-    }
-
-    /// The page from the rows of one filter.
-    fn sorted(&self, source: &Sql) -> Sql {
-        let (key, _) = self.filter.order_by.key_and_index();
-        let (way, beyond) = way(self.filter.direction);
-        let mut sql = Sql::new("WITH few (seq) AS MATERIALIZED (SELECT DISTINCT * FROM (", &[]);
-        sql.append(source);
-        sql.push(")) SELECT c.seq FROM few CROSS JOIN contacts c ON c.seq = few.seq WHERE ");
-        sql.append(&self.bucket);
-        sql.append(&self.conditions);
-        if let Some(after) = &self.page.after {
-            sql.and(&format!("({key}, c.seq) {beyond} (?, ?)"), params![after.key, after.seq]);
-        }
-        sql.push(&format!(" ORDER BY {key} {way}, c.seq {way} LIMIT {}", self.page.limit()));
-        sql
-    }
-}
-
-/// The direction as SQL, and what lies beyond a row in it.
-fn way(direction: Direction) -> (&'static str, &'static str) {
-    if direction == Direction::Asc { ("ASC", ">") } else { ("DESC", "<") }
-}
-
-/// What must hold for `contacts c` beyond their bucket, each condition after an ` AND `.
-fn conditions(filter: &Filter, fields: &BTreeMap<String, String>, search: Option<&Search>) -> Sql {
-    let mut sql = Sql::default();
-    if let Some(search) = search {
-        let text = "EXISTS (SELECT 1 FROM contact_search s WHERE s.seq = ? + c.seq AND s.text GLOB ?)";
-        match &search.tag_ids {
-            None => sql.and(text, params![search.rows.0, search.pattern]),
-            Some(ids) => {
-                sql.and(&format!("({text} OR {TAGGED})"), params![search.rows.0, search.pattern, ids]);
-            }
-        }
-    }
-    for (key, value) in fields {
-        sql.and(
-            "EXISTS (SELECT 1 FROM contact_fields f WHERE f.contact_seq = c.seq AND f.field_id = ? AND f.value = ?)",
-            params![key, value],
-        );
-    }
-    if !filter.tag_ids.is_empty() {
-        sql.and(TAGGED, params![json(&filter.tag_ids)]);
-    }
-    if !filter.channels.is_empty() {
-        sql.and(
-            "EXISTS (SELECT 1 FROM identities i WHERE i.contact_seq = c.seq AND i.channel IN (SELECT value FROM json_each(?)))",
-            params![json(&filter.channels)],
-        );
-    }
-    sql
-}
-
-/// The tenant's contacts that are archived, or that are not.
-fn bucket(tenant: &str, filter: &Filter) -> Sql {
-    Sql::new(
-        "c.tenant_id = ? AND (c.archived_at IS NULL) = ? AND c.deleted_at IS NULL",
-        params![tenant, !filter.archived],
-    )
-}
-
-/// The range of creation that was asked for, each end after an ` AND `.
-fn created(filter: &Filter) -> Sql {
-    let mut sql = Sql::default();
-    if let Some(time) = &filter.created_after {
-        sql.and("c.created_at >= ?", params![time]);
-    }
-    if let Some(time) = &filter.created_before {
-        sql.and("c.created_at < ?", params![time]);
-    }
-    sql
-}
-
-const TAGGED: &str = "EXISTS (SELECT 1 FROM contact_tags t WHERE t.contact_seq = c.seq
-                               AND t.tag_id IN (SELECT value FROM json_each(?)))";
-const BY_TAG: &str =
-    "SELECT contact_seq AS number FROM contact_tags WHERE tag_id IN (SELECT value FROM json_each(?))";
-
-/// Where each filter's contacts can be read from without a walk: `number` of a superset of what it lets through,
-/// some perhaps twice.
-fn sources(
-    tenant: &str,
-    filter: &Filter,
-    fields: &BTreeMap<String, String>,
-    search: Option<&Search>,
-) -> Vec<Sql> {
-    let mut all = Vec::new();
-    if let Some(search) = search
-        && let Some(matching) = &search.matching
-    {
-        let mut sql = Sql::new(
-            "SELECT rowid - ? AS number FROM contact_search_index WHERE contact_search_index MATCH ? AND rowid BETWEEN ? AND ?",
-            params![search.rows.0, matching, search.rows.0, search.rows.1],
-        );
-        if let Some(ids) = &search.tag_ids {
-            sql.append(&Sql::new(format!(" UNION ALL {BY_TAG}"), params![ids]));
-        }
-        all.push(sql);
-    }
-    for (key, value) in fields {
-        all.push(Sql::new(
-            "SELECT contact_seq AS number FROM contact_fields WHERE tenant_id = ? AND field_id = ? AND value = ?",
-            params![tenant, key, value],
-        ));
-    }
-    if !filter.tag_ids.is_empty() {
-        all.push(Sql::new(BY_TAG, params![json(&filter.tag_ids)]));
-    }
-    if !filter.channels.is_empty() {
-        all.push(Sql::new(
-            "SELECT contact_seq AS number FROM identities
-              WHERE tenant_id = ? AND channel IN (SELECT value FROM json_each(?))",
-            params![tenant, json(&filter.channels)],
-        ));
-    }
-    let has_range = filter.created_after.is_some() || filter.created_before.is_some();
-    if has_range && filter.order_by != OrderBy::CreatedAt {
-        let mut sql =
-            Sql::new("SELECT c.seq AS number FROM contacts c INDEXED BY contacts_by_creation WHERE ", &[]);
-        sql.append(&bucket(tenant, filter));
-        sql.append(&created(filter));
-        all.push(sql);
-    }
-    all
-}
-
-/// The rows of the source that has the fewest, when they are no more than `bound`. Each source is read up to the
-/// bound, all in one statement; reading the rows here spares reading them again.
-fn smallest(db: &Db<'_>, sources: &[Sql], bound: i64) -> Result<Option<Sql>> {
-    let mut sql = Sql::new("SELECT numbers FROM (", &[]);
-    for (at, source) in sources.iter().enumerate() {
-        sql.push(if at == 0 { "" } else { " UNION ALL " });
-        sql.push("SELECT count(*) AS rows, json_group_array(number) AS numbers FROM (SELECT number FROM (");
-        sql.append(source);
-        sql.push(&format!(") LIMIT {})", bound.saturating_add(1)));
-    }
-    sql.push(&format!(") WHERE rows <= {bound} ORDER BY rows LIMIT 1"));
-    let found = db.row::<(String,)>(&sql.text, &sql.values)?;
-    Ok(found.map(|(numbers,)| Sql::new("SELECT value FROM json_each(?)", params![numbers])))
-}
-
-/// The source with the fewest rows, when they are no more than `bound`.
-fn fewest(db: &Db<'_>, sources: &[Sql], bound: i64) -> Result<Option<Sql>> {
-    let mut sql = Sql::new("SELECT at FROM (", &[]);
-    for (at, source) in (0_i64..).zip(sources) {
-        sql.push(if at == 0 { "" } else { " UNION ALL " });
-        sql.push(&format!("SELECT {at} AS at, (SELECT count(*) FROM (SELECT 1 FROM ("));
-        sql.append(source);
-        sql.push(&format!(") LIMIT {})) AS rows", bound.saturating_add(1)));
-    }
-    sql.push(&format!(") WHERE rows <= {bound} ORDER BY rows LIMIT 1"));
-    let found = db.row::<(u32,)>(&sql.text, &sql.values)?;
-    Ok(found.and_then(|(at,)| sources.get(usize::try_from(at).unwrap_or(usize::MAX)).cloned()))
-}
-
-fn json(values: &[String]) -> String {
-    serde_json::to_string(values).unwrap_or_default()
+    page.limit().saturating_mul(total).checked_div(4).unwrap_or_default().isqrt()
 }
 
 /// How many contacts of a tenant are archived, or are not; deleted ones are neither.

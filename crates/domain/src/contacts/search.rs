@@ -1,18 +1,24 @@
-//! What a search asks the index and the text of contacts (migration 0015).
+//! What a search asks the index and the text of contacts (migration 0016).
 //!
 //! The index gives candidates: contacts whose text holds all trigrams of the query, whatever their case. A pattern
 //! over the text decides. A query of one or two characters has no trigram: those that begin with it are taken from
 //! the index's own list, unless they are so many that walking the contacts is as good.
 
-use common::Result;
 use common::db::Db;
 use common::params;
+use common::{Problem, Result};
 use std::collections::BTreeSet;
 
 /// Characters of a trigram.
 const GRAM: usize = 3;
 /// Most trigrams that the index is asked for: more do not narrow it down.
 const GRAMS_MAX: usize = 16;
+/// So many trigrams are asked for even if they are common.
+const ENOUGH: usize = 3;
+/// Rows that tell how common a trigram is: its latest.
+const LATEST: i64 = 64;
+/// A trigram that one in so many of the latest contacts has is common.
+const COMMON: i64 = 8;
 /// Most trigrams that a short query may begin to be looked up by them.
 const BEGINNINGS_MAX: u32 = 64;
 /// Most tags whose name may hold the text.
@@ -25,8 +31,8 @@ pub(super) struct Search {
     pub pattern: String,
     /// For `MATCH` over the index; `None`: the index cannot narrow it down.
     pub matching: Option<String>,
-    /// The tenant's tags whose name holds the text, as a JSON array.
-    pub tag_ids: Option<String>,
+    /// The tenant's tags whose name holds the text.
+    pub tag_ids: Vec<String>,
     /// The numbers of the tenant's first and last possible row in the index.
     pub rows: (i64, i64),
 }
@@ -42,11 +48,47 @@ pub(super) fn prepare(db: &Db<'_>, tenant: &str, text: &str) -> Result<Search> {
         params![pattern, TAGS_MAX, tenant],
     )?;
     let (first, last, tag_ids) = found.unwrap_or((0, 0, "[]".into()));
+    let tag_ids = serde_json::from_str(&tag_ids).map_err(unreadable)?;
+    let rows = (first, last);
     let matching = match grams(text) {
         grams if grams.is_empty() => beginnings(db, text)?,
-        grams => Some(join(&grams, " AND ")),
+        grams => Some(join(&rare(db, rows, grams)?, " AND ")),
     };
-    Ok(Search { pattern, matching, tag_ids: Some(tag_ids).filter(|ids| ids != "[]"), rows: (first, last) })
+    Ok(Search { pattern, matching, tag_ids, rows })
+}
+
+/// The trigrams that are worth asking for. The index passes over all rows that the common ones of a number have, such
+/// as `+48`, to find the few of the others.
+fn rare(db: &Db<'_>, rows: (i64, i64), grams: Vec<String>) -> Result<Vec<String>> {
+    if grams.len() <= ENOUGH {
+        return Ok(grams);
+    }
+    let quoted: Vec<String> = grams.iter().map(|gram| quote(gram)).collect();
+    let quoted = serde_json::to_string(&quoted).map_err(unreadable)?;
+    let found = db.rows::<(i64, i64)>(
+        "SELECT (SELECT CASE WHEN count(*) < ?4 THEN ?2 ELSE min(number) END
+                   FROM (SELECT rowid AS number FROM contact_search_index
+                          WHERE contact_search_index MATCH g.value AND rowid BETWEEN ?2 AND ?3
+                          ORDER BY rowid DESC LIMIT ?4)),
+                (SELECT coalesce(min(seq), ?2)
+                   FROM (SELECT seq FROM contact_search WHERE seq BETWEEN ?2 AND ?3 ORDER BY seq DESC LIMIT ?5))
+           FROM json_each(?1) g ORDER BY g.key",
+        params![quoted, rows.0, rows.1, LATEST, LATEST.saturating_mul(COMMON)],
+    )?;
+    let horizon = found.first().map_or(rows.0, |(_, horizon)| *horizon);
+    Ok(worth_asking(grams.into_iter().zip(found.into_iter().map(|(start, _)| start)).collect(), horizon))
+}
+
+/// The trigrams that are not common; where all are, the rarest. With each comes where its latest rows begin: those of
+/// a common one are behind the horizon.
+fn worth_asking(mut grams: Vec<(String, i64)>, horizon: i64) -> Vec<String> {
+    if grams.iter().any(|(_, start)| *start < horizon) {
+        grams.retain(|(_, start)| *start < horizon);
+    } else {
+        grams.sort_by_key(|(_, start)| *start);
+        grams.truncate(ENOUGH);
+    }
+    grams.into_iter().map(|(gram, _)| gram).collect()
 }
 
 /// The first different trigrams of a text.
@@ -81,8 +123,16 @@ fn beginnings(db: &Db<'_>, text: &str) -> Result<Option<String>> {
 
 /// Trigrams as an expression of FTS5.
 fn join(grams: &[String], between: &str) -> String {
-    let quoted: Vec<String> = grams.iter().map(|gram| format!("\"{}\"", gram.replace('"', "\"\""))).collect();
+    let quoted: Vec<String> = grams.iter().map(|gram| quote(gram)).collect();
     quoted.join(between)
+}
+
+fn quote(gram: &str) -> String {
+    format!("\"{}\"", gram.replace('"', "\"\""))
+}
+
+fn unreadable(error: serde_json::Error) -> Problem {
+    Problem::internal(error.to_string())
 }
 
 /// A text as a pattern of `GLOB`: anywhere, in any case of any script, with no letter that means something else.
@@ -178,5 +228,15 @@ mod tests {
         assert_eq!(join(&grams("abc"), " AND "), "\"abc\"");
         assert_eq!(join(&grams("a\"bc"), " AND "), "\"\"\"bc\" AND \"a\"\"b\"");
         assert_eq!(grams(&"abcdefghij".repeat(20)).len(), 10);
+    }
+
+    #[test]
+    fn common_trigrams_are_not_asked_for() {
+        let kept =
+            |starts: [i64; 4]| worth_asking(grams("+48771").into_iter().zip(starts).collect(), 500).join(" ");
+        assert_eq!(grams("+48771"), ["+48", "487", "771", "877"]);
+        assert_eq!(kept([900, 500, 499, 0]), "771 877");
+        assert_eq!(kept([0, 0, 0, 0]), "+48 487 771 877");
+        assert_eq!(kept([995, 600, 700, 800]), "487 771 877", "where all are common, the rarest");
     }
 }
