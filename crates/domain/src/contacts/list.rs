@@ -39,7 +39,9 @@ const REACH: i64 = 5_000;
 const SEVERAL: i64 = 20_000;
 /// How many contacts a walk passes that reads members only.
 const REACH_OF_MEMBERS: i64 = 20_000;
-/// A filter with at most so many rows is sorted rather than walked to the end of a large tenant.
+/// A filter with at most so many rows is small in the order of creation.
+const FEW: i64 = 1_000;
+/// So far the rows of filters are counted to tell which has the fewest.
 const MANY: i64 = 400_000;
 
 /// What contacts are listed by.
@@ -128,23 +130,26 @@ pub fn list(
     }
 }
 
-/// The page in the order of creation, by a source that is in it: by the smallest where there are many.
+/// The page in the order of creation, by a source that is in it: of several by a small one, else by whichever fills
+/// the page soon, else by the smallest.
 fn by_creation(
     db: &Db<'_>,
     query: &Query<'_>,
     sources: &[Source],
     first: &Source,
 ) -> Result<(Vec<Contact>, Option<String>)> {
-    let is_only = sources.len() == 1;
-    if !is_only {
-        let (contacts, next) = query.read(db, &query.created(first, Some(REACH)))?;
-        if next.is_some() {
-            return Ok((contacts, next));
-        }
+    if sources.len() == 1 {
+        return query.read(db, &query.created(first, None));
     }
-    let smallest = if is_only { None } else { fewest(db, sources, MANY)? };
-    let source = smallest.map_or(first, |(source, _)| source);
-    query.read(db, &query.created(source, None))
+    if let Some((source, _)) = fewest(db, sources, FEW)? {
+        return query.read(db, &query.created(source, None));
+    }
+    let (contacts, next) = query.read(db, &query.created(first, Some(REACH)))?;
+    if next.is_some() {
+        return Ok((contacts, next));
+    }
+    let smallest = fewest(db, sources, MANY)?.map_or(first, |(source, _)| source);
+    query.read(db, &query.created(smallest, None))
 }
 
 /// The page in another order.
@@ -169,7 +174,8 @@ fn by_key(db: &Db<'_>, query: &Query<'_>, sources: &[Source]) -> Result<(Vec<Con
     if next.is_some() || total <= REACH {
         return Ok((contacts, next));
     }
-    match fewest(db, sources, MANY)? {
+    let smallest = fewest(db, sources, MANY)?.or_else(|| sources.first().map(|first| (first, MANY)));
+    match smallest {
         Some((source, rows)) => query.sorted(db, source, rows),
         None => query.read(db, &query.walked_to_the_end()),
     }
