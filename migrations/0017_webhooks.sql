@@ -124,24 +124,27 @@ DELETE FROM jobs WHERE kind = 'deliver_webhook';
 
 DROP TABLE webhook_attempts;
 
+-- What an endpoint orders an event by; NULL where it asks for no order.
+CREATE VIEW webhook_lanes AS
+  SELECT e.seq AS event_seq, w.seq AS endpoint_seq,
+         CASE w.ordering
+           WHEN 'none' THEN NULL
+           WHEN 'conversation' THEN coalesce(e.body ->> '$.data.conversation.id', e.body ->> '$.data.contact.id')
+           ELSE coalesce(e.body ->> '$.data.conversation.contactId', e.body ->> '$.data.contact.id')
+         END AS lane
+    FROM webhook_events e JOIN webhook_endpoints w ON w.tenant_id = e.tenant_id;
+
 -- An event and its deliveries are one statement. In a lane a delivery waits for those before it.
 CREATE TRIGGER webhook_events_deliver AFTER INSERT ON webhook_events WHEN NEW.kind <> 'webhook.test' BEGIN
   INSERT INTO webhook_deliveries (id, tenant_id, endpoint_seq, event_seq, event_id, kind, lane, due_at, created_at, expires_at)
-  SELECT 'wha_0' || substr(hex(randomblob(13)), 2), NEW.tenant_id, w.seq, NEW.seq, NEW.id, NEW.kind, w.lane,
-         CASE WHEN w.lane IS NOT NULL AND EXISTS (
+  SELECT 'wha_0' || substr(hex(randomblob(13)), 2), NEW.tenant_id, w.seq, NEW.seq, NEW.id, NEW.kind, l.lane,
+         CASE WHEN l.lane IS NOT NULL AND EXISTS (
                 SELECT 1 FROM webhook_deliveries d
-                 WHERE d.endpoint_seq = w.seq AND d.lane = w.lane AND d.status = 0)
+                 WHERE d.endpoint_seq = w.seq AND d.lane = l.lane AND d.status = 0)
               THEN NULL ELSE NEW.created_at END,
          NEW.created_at, NEW.expires_at
-    FROM (SELECT p.seq, CASE p.ordering
-                          WHEN 'none' THEN NULL
-                          WHEN 'conversation'
-                            THEN coalesce(NEW.body ->> '$.data.conversation.id', NEW.body ->> '$.data.contact.id')
-                          ELSE coalesce(NEW.body ->> '$.data.conversation.contactId', NEW.body ->> '$.data.contact.id')
-                        END AS lane
-            FROM webhook_endpoints p
-           WHERE p.tenant_id = NEW.tenant_id AND p.enabled = 1
-             AND instr(p.event_types, '"' || NEW.kind || '"') > 0) w;
+    FROM webhook_endpoints w JOIN webhook_lanes l ON l.event_seq = NEW.seq AND l.endpoint_seq = w.seq
+   WHERE w.tenant_id = NEW.tenant_id AND w.enabled = 1 AND instr(w.event_types, '"' || NEW.kind || '"') > 0;
 END;
 
 CREATE TRIGGER webhook_deliveries_due AFTER INSERT ON webhook_deliveries

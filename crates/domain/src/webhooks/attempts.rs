@@ -1,12 +1,13 @@
 //! The log of attempts, newest first, and trying again by hand.
 
+use super::queue;
 use super::settings::{self, Which};
 use crate::events;
 use common::auth::Principal;
 use common::db::{Db, Error as DbError, FromRow, Row};
 use common::page::{Binding, Key, Page, Position};
 use common::time::Timestamp;
-use common::{Problem, Result, background, id, params};
+use common::{Problem, Result, id, params};
 use serde::Serialize;
 use serde_json::json;
 use serde_json::value::RawValue;
@@ -303,7 +304,6 @@ pub fn resend(db: &Db<'_>, caller: &Principal, id: &str) -> Result<WebhookAttemp
         ));
     };
     let now = Timestamp::now();
-    background::work_is_due();
     let waiting = db.row::<(String,)>(
         "UPDATE webhook_deliveries SET due_at = min(coalesce(due_at, ?1), ?1)
           WHERE event_seq = ?2 AND endpoint_seq = ?3 AND tenant_id = ?4 AND status = 0
@@ -315,10 +315,7 @@ pub fn resend(db: &Db<'_>, caller: &Principal, id: &str) -> Result<WebhookAttemp
         Some((id,)) => id,
         None => queue_again(db, tenant, (event_seq, endpoint_seq), now)?,
     };
-    db.run(
-        "UPDATE webhook_endpoints SET next_due_at = min(coalesce(next_due_at, ?1), ?1) WHERE seq = ?2 AND tenant_id = ?3",
-        params![now, endpoint_seq, tenant],
-    )?;
+    queue::hurry(db, endpoint_seq, now)?;
     Ok(get(db, tenant, &next)?.attempt)
 }
 

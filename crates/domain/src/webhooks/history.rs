@@ -1,5 +1,6 @@
 //! The events of the last week, for receivers that were away.
 
+use super::queue;
 use common::db::{Db, Error as DbError, FromRow, Row};
 use common::time::Timestamp;
 use common::{Problem, Result, params};
@@ -81,15 +82,24 @@ fn position(db: &Db<'_>, tenant: &str, id: &str) -> Result<i64> {
 
 /// Deletes events and attempts that are past their week, a bounded piece of the oldest; answers how many.
 pub fn forget(db: &Db<'_>, now: Timestamp, limit: u32) -> Result<usize> {
-    let mut gone = 0_usize;
-    for table in ["webhook_deliveries", "webhook_events"] {
-        // The head only: rows are in the order of their expiry but for those of a sandbox's clock.
-        let sql = format!(
-            "DELETE FROM {table} WHERE seq IN (
-               SELECT seq FROM (SELECT seq, expires_at FROM {table} ORDER BY seq LIMIT ?1) WHERE expires_at < ?2)
-             RETURNING 1"
-        );
-        gone = gone.saturating_add(db.rows::<(i64,)>(&sql, params![limit, now])?.len());
+    // The head only: rows are in the order of their expiry but for those of a sandbox's clock.
+    let deliveries: Vec<(i64, i64, Option<String>)> = db.rows(
+        "DELETE FROM webhook_deliveries WHERE seq IN (
+           SELECT seq FROM (SELECT seq, expires_at FROM webhook_deliveries ORDER BY seq LIMIT ?1) WHERE expires_at < ?2)
+         RETURNING status, endpoint_seq, lane",
+        params![limit, now],
+    )?;
+    // One that waited at a switched-off endpoint may have been the first of its lane.
+    for (status, endpoint, lane) in &deliveries {
+        if let (0, Some(lane)) = (status, lane) {
+            queue::start_next(db, *endpoint, lane, now)?;
+        }
     }
-    Ok(gone)
+    let events = db.rows::<(i64,)>(
+        "DELETE FROM webhook_events WHERE seq IN (
+           SELECT seq FROM (SELECT seq, expires_at FROM webhook_events ORDER BY seq LIMIT ?1) WHERE expires_at < ?2)
+         RETURNING 1",
+        params![limit, now],
+    )?;
+    Ok(deliveries.len().saturating_add(events.len()))
 }

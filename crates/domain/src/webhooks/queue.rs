@@ -293,13 +293,34 @@ fn add(db: &Db<'_>, endpoint: &Leased, delivery: &Delivery, due: Timestamp, now:
     )?)
 }
 
-fn start_next(db: &Db<'_>, endpoint: i64, lane: &str, now: Timestamp) -> Result<()> {
-    Ok(db.run(
+/// Gives the first of a lane its time, if it has none yet.
+pub(super) fn start_next(db: &Db<'_>, endpoint: i64, lane: &str, now: Timestamp) -> Result<()> {
+    let started = db.touches(
         "UPDATE webhook_deliveries SET due_at = ?1
           WHERE due_at IS NULL AND status = 0 AND seq = (
             SELECT d.seq FROM webhook_deliveries d
-             WHERE d.endpoint_seq = ?2 AND d.lane = ?3 AND d.status = 0 ORDER BY d.event_seq, d.seq LIMIT 1)",
+             WHERE d.endpoint_seq = ?2 AND d.lane = ?3 AND d.status = 0 ORDER BY d.event_seq, d.seq LIMIT 1)
+         RETURNING 1",
         params![now, endpoint, lane],
+    )?;
+    if started { hurry(db, endpoint, now) } else { Ok(()) }
+}
+
+/// Whether one of a lane has its time.
+pub(super) fn is_busy(db: &Db<'_>, endpoint: i64, lane: &str) -> Result<bool> {
+    Ok(db.touches(
+        "SELECT 1 FROM webhook_deliveries
+          WHERE endpoint_seq = ? AND lane = ? AND status = 0 AND due_at IS NOT NULL LIMIT 1",
+        params![endpoint, lane],
+    )?)
+}
+
+/// Has an endpoint looked at.
+pub(super) fn hurry(db: &Db<'_>, endpoint: i64, now: Timestamp) -> Result<()> {
+    background::work_is_due();
+    Ok(db.run(
+        "UPDATE webhook_endpoints SET next_due_at = ?1 WHERE seq = ?2 AND (next_due_at IS NULL OR next_due_at > ?1)",
+        params![now, endpoint],
     )?)
 }
 
@@ -381,11 +402,7 @@ pub(super) fn leave_lanes(db: &Db<'_>, tenant: &str, endpoint: i64, now: Timesta
           WHERE endpoint_seq = ?2 AND tenant_id = ?3 AND status = 0 AND lane IS NOT NULL",
         params![now, endpoint, tenant],
     )?;
-    background::work_is_due();
-    Ok(db.run(
-        "UPDATE webhook_endpoints SET next_due_at = min(coalesce(next_due_at, ?1), ?1) WHERE seq = ?2 AND tenant_id = ?3",
-        params![now, endpoint, tenant],
-    )?)
+    hurry(db, endpoint, now)
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Bringing back what an endpoint missed: events that it lists and did not accept go into its queue again.
 
+use super::queue;
 use super::settings::{self, WebhookSettings, Which};
 use crate::jobs::{self, Job, Kind, Step};
 use common::auth::Principal;
@@ -7,6 +8,7 @@ use common::db::{Db, Error as DbError, FromRow, Row};
 use common::time::Timestamp;
 use common::{Problem, Result, id, params};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use utoipa::ToSchema;
 
 /// Events that a step looks at.
@@ -191,14 +193,15 @@ pub fn step(db: &Db<'_>, job: &Job, left: Option<&str>) -> Result<Step> {
     )?;
     let Some((seen, Some(last))) = looked else { return end(db, tenant, &recovery.id, "completed") };
     let now = Timestamp::now();
-    let recovered = db.rows::<(i64,)>(
+    let recovered: Vec<(Option<String>,)> = db.rows(
         &format!(
             "INSERT INTO webhook_deliveries
-               (id, tenant_id, endpoint_seq, event_seq, event_id, kind, due_at, created_at, expires_at)
-             SELECT 'wha_0' || substr(hex(randomblob(13)), 2), ?1, ?2, e.seq, e.id, e.kind, ?6, ?6, e.expires_at
-               FROM webhook_events e
+               (id, tenant_id, endpoint_seq, event_seq, event_id, kind, lane, due_at, created_at, expires_at)
+             SELECT 'wha_0' || substr(hex(randomblob(13)), 2), ?1, ?2, e.seq, e.id, e.kind, l.lane,
+                    CASE WHEN l.lane IS NULL THEN ?6 END, ?6, e.expires_at
+               FROM webhook_events e JOIN webhook_lanes l ON l.event_seq = e.seq AND l.endpoint_seq = ?2
               WHERE {MISSED} AND e.seq > ?7 AND e.seq <= ?8 AND e.expires_at > ?6 ORDER BY e.seq
-             RETURNING 1"
+             RETURNING lane"
         ),
         params![
             tenant,
@@ -211,6 +214,13 @@ pub fn step(db: &Db<'_>, job: &Job, left: Option<&str>) -> Result<Step> {
             last
         ],
     )?;
+    // In a lane they wait for each other, and for what is on its way.
+    let lanes: BTreeSet<String> = recovered.iter().filter_map(|(lane,)| lane.clone()).collect();
+    for lane in &lanes {
+        if !queue::is_busy(db, endpoint.seq, lane)? {
+            queue::start_next(db, endpoint.seq, lane, now)?;
+        }
+    }
     let recovered = i64::try_from(recovered.len()).unwrap_or_default();
     db.run(
         "UPDATE webhook_recoveries SET seen = seen + ?, recovered = recovered + ? WHERE id = ? AND tenant_id = ?",

@@ -4,7 +4,7 @@ use super::SOON;
 use serde_json::json;
 use std::time::Duration;
 use tests::client::text;
-use tests::{App, Receiver, Reply, Tenant, wait_for};
+use tests::{App, Receiver, Reply, Tenant, unique, wait_for};
 
 fn names(receiver: &Receiver, contact: &str) -> Vec<String> {
     let of = |delivery: &tests::Delivery| delivery.event["data"]["contact"]["id"] == json!(contact);
@@ -144,4 +144,23 @@ fn messages_and_their_conversation_share_a_lane() {
     let mut heard: Vec<String> = all.iter().map(|delivery| delivery.id().to_string()).collect();
     heard.dedup();
     assert_eq!(heard, source);
+}
+
+#[test]
+fn what_is_brought_back_keeps_its_order() {
+    let receiver =
+        Receiver::answering(|_, nth| Reply::after(Duration::from_millis(if nth % 2 == 0 { 60 } else { 0 })));
+    let (tenant, anna, bob) = ordered(&receiver, "contact");
+    tenant.key.patch("/v1/webhooks", json!({"enabled": false})).expect(200);
+    let wanted = ["1", "2", "3", "4", "5", "6"];
+    rename(&tenant, &anna, &wanted);
+    rename(&tenant, &bob, &wanted);
+    tenant.key.patch("/v1/webhooks", json!({"enabled": true})).expect(200);
+    tenant.key.post("/v1/webhooks/recover", json!({"since": unique::time_in(-60_000)})).expect(200);
+    for contact in [&anna, &bob] {
+        wait_for("all of them", Duration::from_secs(15), || {
+            (names(&receiver, contact).len() >= wanted.len()).then_some(())
+        });
+        assert_eq!(names(&receiver, contact), wanted);
+    }
 }
