@@ -61,12 +61,14 @@ CREATE TABLE webhook_events (
   id         TEXT    NOT NULL UNIQUE,                 -- evt_ + ULID = webhook-id
   tenant_id  TEXT    NOT NULL,
   kind       TEXT    NOT NULL,                        -- contact.created …, webhook.test
-  body       TEXT    NOT NULL,                        -- as it is signed and sent, to the byte
   created_at INTEGER NOT NULL,                        -- = the body's timestamp; never earlier than the one before
-  expires_at INTEGER NOT NULL
+  expires_at INTEGER NOT NULL,
+  body       TEXT    NOT NULL                         -- as it is signed and sent, to the byte
 ) STRICT;
 
 CREATE INDEX webhook_events_by_tenant ON webhook_events (tenant_id, seq);
+
+CREATE INDEX webhook_events_by_time ON webhook_events (tenant_id, created_at);
 
 -- One row an attempt. The pending one of an event and endpoint is its place in the queue.
 CREATE TABLE webhook_deliveries (
@@ -81,17 +83,17 @@ CREATE TABLE webhook_deliveries (
   number           INTEGER NOT NULL DEFAULT 1,        -- from 1
   lane             TEXT,                              -- what its endpoint orders by: a contact or conversation
   due_at           INTEGER,                           -- of a pending one; NULL: waits behind others of its lane
-  url              TEXT,                              -- where it went
-  request_headers  TEXT,                              -- JSON object
-  response_status  INTEGER,
-  response_headers TEXT,                              -- JSON object
-  response_body    TEXT,                              -- its first 20 kB
-  error            TEXT,                              -- in plain words
-  duration_ms      INTEGER,
   created_at       INTEGER NOT NULL,
   attempted_at     INTEGER,
+  duration_ms      INTEGER,
   next_attempt_at  INTEGER,                           -- of a failed one
-  expires_at       INTEGER NOT NULL
+  expires_at       INTEGER NOT NULL,
+  response_status  INTEGER,
+  error            TEXT,                              -- in plain words
+  url              TEXT,                              -- where it went
+  request_headers  TEXT,                              -- JSON object
+  response_headers TEXT,                              -- JSON object
+  response_body    TEXT                               -- its first 20 kB
 ) STRICT;
 
 -- Lists: each filter is some ranges of this index, merged.
@@ -99,7 +101,7 @@ CREATE INDEX webhook_deliveries_by_tenant ON webhook_deliveries (tenant_id, kind
 
 CREATE INDEX webhook_deliveries_by_endpoint ON webhook_deliveries (endpoint_seq, kind, status, seq);
 
-CREATE INDEX webhook_deliveries_by_event ON webhook_deliveries (event_seq, endpoint_seq);
+CREATE INDEX webhook_deliveries_by_event ON webhook_deliveries (event_id, endpoint_seq);
 
 -- The queue, and the lanes in it.
 CREATE INDEX webhook_deliveries_due ON webhook_deliveries (endpoint_seq, due_at) WHERE status = 0 AND due_at IS NOT NULL;
@@ -141,7 +143,9 @@ CREATE TRIGGER webhook_events_deliver AFTER INSERT ON webhook_events WHEN NEW.ki
          CASE WHEN l.lane IS NOT NULL AND EXISTS (
                 SELECT 1 FROM webhook_deliveries d
                  WHERE d.endpoint_seq = w.seq AND d.lane = l.lane AND d.status = 0)
-              THEN NULL ELSE NEW.created_at END,
+              THEN NULL
+              -- Due now, also where the clock was once ahead and the event is dated by the one before.
+              ELSE min(NEW.created_at, CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)) END,
          NEW.created_at, NEW.expires_at
     FROM webhook_endpoints w JOIN webhook_lanes l ON l.event_seq = NEW.seq AND l.endpoint_seq = w.seq
    WHERE w.tenant_id = NEW.tenant_id AND w.enabled = 1 AND instr(w.event_types, '"' || NEW.kind || '"') > 0;

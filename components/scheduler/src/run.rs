@@ -1,8 +1,8 @@
 //! Claiming jobs and handing them to their workers.
 
 use crate::{
-    erase_contact, fetch_media, import_contacts, long_work, mark_read, process_callback, send_message,
-    send_reaction,
+    deliveries, erase_contact, fetch_media, import_contacts, long_work, mark_read, process_callback,
+    send_message, send_reaction,
 };
 use common::time::Timestamp;
 use common::{Result, background, db, settings};
@@ -127,6 +127,8 @@ pub async fn pump() {
                 let turn: Pin<Box<dyn Future<Output = ()>>> = Box::pin(async move {
                     work(&job).await;
                     drop(place);
+                    // What it told the webhooks goes out at once.
+                    deliveries::pump().await;
                     pump().await;
                 });
                 background::spawn(turn);
@@ -146,6 +148,7 @@ pub async fn tick() -> Result<Report> {
             break;
         }
         let turns = join_all(claimed.iter().map(work)).await;
+        deliveries::pump().await;
         for (job, turn) in claimed.iter().zip(turns) {
             match turn {
                 Turn::Done => {
@@ -184,6 +187,7 @@ async fn work(job: &Job) -> Turn {
         Some(Kind::ClearTag) => long_work::run(job, |db, job, _| tags::clear(db, job)).await,
         Some(Kind::ImportContacts) => import_contacts::run(job).await,
         Some(Kind::EraseContact) => erase_contact::run(job).await,
+        Some(Kind::TidyWebhook) => long_work::run(job, webhooks::queue::tidy_step).await,
         Some(Kind::RecoverWebhook) => long_work::run(job, webhooks::recovery::step).await,
         // A newer version's job, seen during an update: leave it to that version.
         None => again_in(job, Duration::from_secs(60), "the kind is not known to this version").await,

@@ -66,8 +66,9 @@ pub fn add(routes: Routes) -> Routes {
                 .tenant(&["webhook:delete"], Role::ADMINS)
                 .summary("Remove a webhook endpoint")
                 .describe(
-                    "Removes it with its keys and what still waits; attempts stay readable for their week. After the \
-                     main one `/v1/webhooks` speaks of none until one is made there. An addition to the published API.",
+                    "Removes it with its keys and what still waits; attempts stay readable for their week. The main \
+                     one's keys stay for the next main one, which the next endpoint made here or at `/v1/webhooks` \
+                     becomes. An addition to the published API.",
                 )
                 .path_param("id", ID)
                 .answers_empty(204, "Removed.")

@@ -40,6 +40,9 @@ pub enum Kind {
     EraseContact,
     /// Brings back what a webhook's endpoint missed. Subject: the recovery; payload: the last event looked at.
     RecoverWebhook,
+    /// Removes deliveries of a removed endpoint, or takes those that wait out of their lanes. Subject: the endpoint's
+    /// `seq`; payload: the last delivery of then.
+    TidyWebhook,
 }
 
 impl Kind {
@@ -58,11 +61,12 @@ impl Kind {
             Kind::ImportContacts => "import_contacts",
             Kind::EraseContact => "erase_contact",
             Kind::RecoverWebhook => "recover_webhook",
+            Kind::TidyWebhook => "tidy_webhook",
         }
     }
 
     pub fn parse(text: &str) -> Option<Self> {
-        const ALL: [Kind; 13] = [
+        const ALL: [Kind; 14] = [
             Kind::SendMessage,
             Kind::ProcessCallback,
             Kind::GiveUpOnOutcome,
@@ -76,6 +80,7 @@ impl Kind {
             Kind::ImportContacts,
             Kind::EraseContact,
             Kind::RecoverWebhook,
+            Kind::TidyWebhook,
         ];
         ALL.into_iter().find(|kind| kind.as_str() == text)
     }

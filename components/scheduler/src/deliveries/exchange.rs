@@ -1,7 +1,7 @@
 //! One exchange with a receiver: a signed POST and what came back.
 
 use crate::run;
-use common::outbound::{self, Deadlines};
+use common::outbound::{self, Deadlines, Download};
 use common::time::Timestamp;
 use domain::webhooks::address::Guard;
 use domain::webhooks::keys::Signer;
@@ -38,7 +38,10 @@ pub struct Letter<'a> {
 struct Answer {
     status: u16,
     headers: HeaderMap,
+    /// As far as it came.
     body: Vec<u8>,
+    /// Why it is not whole.
+    trouble: Option<Trouble>,
 }
 
 /// Why there is no answer.
@@ -75,11 +78,18 @@ pub async fn attempt(letter: &Letter<'_>) -> Attempt {
             attempt.response_status = Some(answer.status);
             attempt.response_headers = Some(json(&answer.headers));
             attempt.response_body = Some(text(&answer.body));
-            if (200..300).contains(&answer.status) {
-                return attempt;
+            match &answer.trouble {
+                None if (200..300).contains(&answer.status) => return attempt,
+                Some(trouble) if (200..300).contains(&answer.status) => {
+                    attempt.error = Some(trouble.text.clone())
+                }
+                _ => attempt.error = Some(words(answer)),
             }
-            attempt.error = Some(words(answer));
-            Failure { patient: answer.status == 429, retry_after: retry_after(&answer.headers, at) }
+            let timed_out = answer.trouble.as_ref().is_some_and(|trouble| trouble.timed_out);
+            Failure {
+                patient: answer.status == 429 || timed_out,
+                retry_after: retry_after(&answer.headers, at),
+            }
         }
         Err(trouble) => {
             attempt.error = Some(trouble.text.clone());
@@ -88,7 +98,7 @@ pub async fn attempt(letter: &Letter<'_>) -> Attempt {
     };
     attempt.verdict = match &answer {
         Ok(answer) if answer.status == 410 => Verdict::Gone,
-        Ok(answer) if wants_no_more(&answer.headers) => Verdict::Failed,
+        Ok(answer) if wants_no_more(&answer.headers) => Verdict::Declined,
         _ => match schedule::wait(letter.number, failure, random()) {
             Some(wait) => Verdict::Retry(Timestamp::now().after(wait)),
             None => Verdict::Failed,
@@ -125,24 +135,35 @@ async fn post(letter: &Letter<'_>, headers: HeaderMap) -> Result<Answer, Trouble
         .map_err(|error| Trouble::new(format!("the URL cannot be called: {error}")))?;
     *request.headers_mut() = headers;
     let deadlines = Deadlines { connect: total.min(CONNECT), first_byte: total, total };
-    outbound::before(total, read(request, deadlines)).await.unwrap_or_else(|| {
-        let text = format!("the receiver did not finish its answer within {} seconds", total.as_secs());
-        Err(Trouble { text, timed_out: true })
-    })
-}
-
-async fn read(request: Request<Vec<u8>>, deadlines: Deadlines) -> Result<Answer, Trouble> {
+    let end = Timestamp::now().after(total);
     let mut download =
         outbound::download(request, deadlines).await.map_err(|error| plain(&error.to_string()))?;
     let mut body = Vec::new();
-    while body.len() < ANSWER_BYTES
-        && let Some(piece) = download.next().await.map_err(|error| {
-            Trouble::new(format!("the answer broke off: {}", plain(&error.to_string()).text))
-        })?
-    {
-        body.extend_from_slice(&piece);
+    let trouble = read(&mut download, &mut body, end).await.err();
+    Ok(Answer { status: download.status, headers: download.headers, body, trouble })
+}
+
+/// Reads a body until it ends, is long enough, or takes too long.
+async fn read(download: &mut Download, body: &mut Vec<u8>, end: Timestamp) -> Result<(), Trouble> {
+    while body.len() < ANSWER_BYTES {
+        let left = end.millis().saturating_sub(Timestamp::now().millis());
+        let left = Duration::from_millis(u64::try_from(left).unwrap_or_default());
+        match outbound::before(left, download.next()).await {
+            Some(Ok(Some(piece))) => body.extend_from_slice(&piece),
+            Some(Ok(None)) => break,
+            Some(Err(error)) => {
+                return Err(Trouble::new(format!(
+                    "the answer broke off: {}",
+                    plain(&error.to_string()).text
+                )));
+            }
+            None => {
+                let text = "the receiver did not finish its answer within 15 seconds".into();
+                return Err(Trouble { text, timed_out: true });
+            }
+        }
     }
-    Ok(Answer { status: download.status, headers: download.headers, body })
+    Ok(())
 }
 
 /// The runtime's error in words for the people of a receiver.

@@ -23,6 +23,8 @@ const FAILING_PLACES: u32 = 256;
 thread_local! {
     static HEALTHY: Cell<u32> = const { Cell::new(0) };
     static FAILING: Cell<u32> = const { Cell::new(0) };
+    static CLAIMING: Cell<bool> = const { Cell::new(false) };
+    static AGAIN: Cell<bool> = const { Cell::new(false) };
 }
 
 /// One of the places; given back when dropped.
@@ -45,6 +47,15 @@ impl Drop for Place {
     }
 }
 
+/// A claim under way; its end is told also when it is dropped in the middle.
+struct Claiming;
+
+impl Drop for Claiming {
+    fn drop(&mut self) {
+        CLAIMING.set(false);
+    }
+}
+
 async fn claim() -> Result<Vec<Leased>> {
     let (healthy, failing) = (HEALTHY.get(), FAILING.get());
     let failing_free = FAILING_PLACES.saturating_sub(failing);
@@ -58,8 +69,21 @@ async fn claim() -> Result<Vec<Leased>> {
 }
 
 /// Starts a worker for each endpoint that has something due, without waiting for them. Each, when it ends, starts
-/// what has become due meanwhile.
+/// what has become due meanwhile. One claim at a time, so that places are counted; for who comes meanwhile it is made
+/// once more.
 pub async fn pump() {
+    AGAIN.set(true);
+    if CLAIMING.replace(true) {
+        return;
+    }
+    let claiming = Claiming;
+    while AGAIN.replace(false) {
+        start().await;
+    }
+    drop(claiming);
+}
+
+async fn start() {
     match claim().await {
         Ok(endpoints) => {
             for endpoint in endpoints {

@@ -193,7 +193,7 @@ async fn fly(delivery: Delivery, url: String, manner: Rc<Manner>) -> Outcome {
     let letter = Letter {
         url: &url,
         event: &delivery.event,
-        body: delivery.body.as_deref().unwrap_or_default(),
+        body: &delivery.body,
         number: delivery.number,
         signer: &manner.signer,
         guard: &manner.guard,

@@ -4,6 +4,7 @@ use super::queue;
 use common::db::{Db, Error as DbError, FromRow, Row};
 use common::time::Timestamp;
 use common::{Problem, Result, params};
+use serde_json::json;
 use serde_json::value::RawValue;
 
 /// Events on a page when the caller names no number, and at most.
@@ -83,23 +84,32 @@ fn position(db: &Db<'_>, tenant: &str, id: &str) -> Result<i64> {
 /// Deletes events and attempts that are past their week, a bounded piece of the oldest; answers how many.
 pub fn forget(db: &Db<'_>, now: Timestamp, limit: u32) -> Result<usize> {
     // The head only: rows are in the order of their expiry but for those of a sandbox's clock.
-    let deliveries: Vec<(i64, i64, Option<String>)> = db.rows(
+    let mut deliveries: Vec<(i64, i64, Option<String>)> = db.rows(
         "DELETE FROM webhook_deliveries WHERE seq IN (
            SELECT seq FROM (SELECT seq, expires_at FROM webhook_deliveries ORDER BY seq LIMIT ?1) WHERE expires_at < ?2)
          RETURNING status, endpoint_seq, lane",
         params![limit, now],
     )?;
-    // One that waited at a switched-off endpoint may have been the first of its lane.
+    let events = db.rows::<(String,)>(
+        "DELETE FROM webhook_events WHERE seq IN (
+           SELECT seq FROM (SELECT seq, expires_at FROM webhook_events ORDER BY seq LIMIT ?1) WHERE expires_at < ?2)
+         RETURNING id",
+        params![limit, now],
+    )?;
+    // Tries again came later than their event, and would outlive it.
+    let ids: Vec<&str> = events.iter().map(|(id,)| id.as_str()).collect();
+    deliveries.extend(db.rows::<(i64, i64, Option<String>)>(
+        "DELETE FROM webhook_deliveries WHERE event_id IN (SELECT value FROM json_each(?)) AND status = 0
+         RETURNING status, endpoint_seq, lane",
+        params![json!(ids).to_string()],
+    )?);
+    // One that waited may have been the first of its lane.
     for (status, endpoint, lane) in &deliveries {
-        if let (0, Some(lane)) = (status, lane) {
+        if let (0, Some(lane)) = (status, lane)
+            && !queue::is_busy(db, *endpoint, lane)?
+        {
             queue::start_next(db, *endpoint, lane, now)?;
         }
     }
-    let events = db.rows::<(i64,)>(
-        "DELETE FROM webhook_events WHERE seq IN (
-           SELECT seq FROM (SELECT seq, expires_at FROM webhook_events ORDER BY seq LIMIT ?1) WHERE expires_at < ?2)
-         RETURNING 1",
-        params![limit, now],
-    )?;
     Ok(deliveries.len().saturating_add(events.len()))
 }

@@ -3,6 +3,8 @@
 use super::keys::{Owner, Signer};
 use super::settings::DisabledReason;
 use crate::audit::{self, Action, Actor};
+use crate::events;
+use crate::jobs::{self, Job, Kind, Step};
 use common::crypto::Sealer;
 use common::db::{Db, Error as DbError, FromRow, Row};
 use common::time::Timestamp;
@@ -100,8 +102,8 @@ pub struct Delivery {
     /// The number of the attempt, from 1.
     pub number: i64,
     lane: Option<String>,
-    /// The bytes to sign and send; `None` when the event is past its week.
-    pub body: Option<String>,
+    /// The bytes to sign and send.
+    pub body: String,
 }
 
 impl FromRow for Delivery {
@@ -128,10 +130,10 @@ pub fn due(
 ) -> Result<Vec<Delivery>> {
     Ok(db.rows(
         "SELECT d.seq, d.event_seq, d.event_id, d.kind, d.number, d.lane,
-                (SELECT e.body FROM webhook_events e WHERE e.seq = d.event_seq)
+                coalesce((SELECT e.body FROM webhook_events e WHERE e.seq = d.event_seq), '')
            FROM webhook_deliveries d
           WHERE d.endpoint_seq = ?1 AND d.status = 0 AND d.due_at IS NOT NULL AND d.due_at <= ?2
-            AND d.seq NOT IN (SELECT value FROM json_each(?3))
+            AND d.expires_at > ?2 AND d.seq NOT IN (SELECT value FROM json_each(?3))
           ORDER BY d.due_at, d.seq LIMIT ?4",
         params![endpoint.seq, now, json!(except).to_string(), limit],
     )?)
@@ -145,6 +147,8 @@ pub enum Verdict {
     Retry(Timestamp),
     /// It failed for good.
     Failed,
+    /// The receiver asked not to repeat this event: no failure of the endpoint.
+    Declined,
     /// It failed for good, and the endpoint wants no more: 410.
     Gone,
 }
@@ -211,25 +215,44 @@ pub fn record(
     now: Timestamp,
     lease: Duration,
 ) -> Result<Option<Standing>> {
-    let succeeded = |attempt: &Attempt| attempt.verdict == Verdict::Succeeded;
-    let any = outcomes.iter().any(|(_, attempt)| succeeded(attempt));
-    let trailing = outcomes.iter().rev().take_while(|(_, attempt)| !succeeded(attempt)).count();
+    // What another URL answered says nothing of this one.
+    let counted: Vec<Verdict> = outcomes
+        .iter()
+        .filter(|(_, attempt)| attempt.url == endpoint.url && attempt.verdict != Verdict::Declined)
+        .map(|(_, attempt)| attempt.verdict)
+        .collect();
+    let any = counted.contains(&Verdict::Succeeded);
+    let trailing = counted.iter().rev().take_while(|verdict| **verdict != Verdict::Succeeded).count();
     let trailing = i64::try_from(trailing).unwrap_or(i64::MAX);
     let standing = db.row::<Standing>(
         "UPDATE webhook_endpoints
-            SET leased_until = ?1, failures = CASE WHEN ?2 THEN 0 ELSE failures END + ?3,
-                failing_since = CASE WHEN ?3 = 0 AND ?2 THEN NULL WHEN ?3 = 0 THEN failing_since
+            SET leased_until = ?1,
+                failures = CASE WHEN url IS NOT ?8 THEN failures ELSE CASE WHEN ?2 THEN 0 ELSE failures END + ?3 END,
+                failing_since = CASE WHEN url IS NOT ?8 THEN failing_since
+                                     WHEN ?3 = 0 AND ?2 THEN NULL WHEN ?3 = 0 THEN failing_since
                                      WHEN ?2 THEN ?4 ELSE coalesce(failing_since, ?4) END,
-                open_until = CASE WHEN ?2 THEN NULL ELSE open_until END
+                open_until = CASE WHEN url IS ?8 AND ?2 THEN NULL ELSE open_until END
           WHERE seq = ?5 AND lease = ?6 AND tenant_id = ?7
          RETURNING enabled, url, failures, open_until, failing_since, asymmetric",
-        params![now.after(lease), any, trailing, now, endpoint.seq, endpoint.lease, endpoint.tenant],
+        params![
+            now.after(lease),
+            any,
+            trailing,
+            now,
+            endpoint.seq,
+            endpoint.lease,
+            endpoint.tenant,
+            endpoint.url
+        ],
     )?;
     let Some(mut standing) = standing else { return Ok(None) };
     for (delivery, attempt) in outcomes {
         write(db, endpoint, delivery, attempt, now)?;
     }
-    if outcomes.iter().any(|(_, attempt)| attempt.verdict == Verdict::Gone) {
+    if standing.url.as_ref() != Some(&endpoint.url) {
+        return Ok(Some(standing));
+    }
+    if counted.contains(&Verdict::Gone) {
         disable(db, endpoint, &mut standing, DisabledReason::Gone, now)?;
     } else if trailing > 0 {
         judge(db, endpoint, &mut standing, now)?;
@@ -245,13 +268,16 @@ fn write(
     attempt: &Attempt,
     now: Timestamp,
 ) -> Result<()> {
-    let next = if let Verdict::Retry(due) = attempt.verdict { Some(due) } else { None };
+    let next = match attempt.verdict {
+        Verdict::Retry(due) if add(db, endpoint, delivery, due, now)? => Some(due),
+        _ => None,
+    };
     let status = if attempt.verdict == Verdict::Succeeded { 1_i64 } else { 2 };
-    let own = db.touches(
+    db.run(
         "UPDATE webhook_deliveries
             SET status = ?1, url = ?2, request_headers = ?3, response_status = ?4, response_headers = ?5,
                 response_body = ?6, error = ?7, duration_ms = ?8, attempted_at = ?9, next_attempt_at = ?10, due_at = NULL
-          WHERE seq = ?11 AND tenant_id = ?12 AND status = 0 RETURNING 1",
+          WHERE seq = ?11 AND tenant_id = ?12 AND status = 0",
         params![
             status,
             attempt.url,
@@ -267,19 +293,22 @@ fn write(
             endpoint.tenant
         ],
     )?;
-    match (own, next, &delivery.lane) {
-        (true, Some(due), _) => add(db, endpoint, delivery, due, now),
-        (true, None, Some(lane)) => start_next(db, endpoint.seq, lane, now),
+    match (next, &delivery.lane) {
+        (None, Some(lane)) => start_next(db, endpoint.seq, lane, now),
         _ => Ok(()),
     }
 }
 
-/// The next attempt, in its lane before all that came later.
-fn add(db: &Db<'_>, endpoint: &Leased, delivery: &Delivery, due: Timestamp, now: Timestamp) -> Result<()> {
-    Ok(db.run(
+/// The next attempt, in its lane before all that came later; `false` when the event is past its week by then, or its
+/// delivery was removed meanwhile.
+fn add(db: &Db<'_>, endpoint: &Leased, delivery: &Delivery, due: Timestamp, now: Timestamp) -> Result<bool> {
+    Ok(db.touches(
         "INSERT INTO webhook_deliveries
            (id, tenant_id, endpoint_seq, event_seq, event_id, kind, number, lane, due_at, created_at, expires_at)
-         SELECT ?1, ?2, ?3, e.seq, e.id, e.kind, ?4, ?5, ?6, ?7, e.expires_at FROM webhook_events e WHERE e.seq = ?8",
+         SELECT ?1, ?2, ?3, e.seq, e.id, e.kind, ?4, ?5, ?6, ?7, e.expires_at FROM webhook_events e
+          WHERE e.seq = ?8 AND e.expires_at > ?6
+            AND EXISTS (SELECT 1 FROM webhook_deliveries d WHERE d.seq = ?9 AND d.status = 0)
+         RETURNING 1",
         params![
             id::new(id::Kind::WebhookAttempt),
             endpoint.tenant,
@@ -288,7 +317,8 @@ fn add(db: &Db<'_>, endpoint: &Leased, delivery: &Delivery, due: Timestamp, now:
             delivery.lane,
             due,
             now,
-            delivery.event_seq
+            delivery.event_seq,
+            delivery.seq
         ],
     )?)
 }
@@ -326,7 +356,9 @@ pub(super) fn hurry(db: &Db<'_>, endpoint: i64, now: Timestamp) -> Result<()> {
 
 /// After failures: opens the breaker, or switches the endpoint off.
 fn judge(db: &Db<'_>, endpoint: &Leased, standing: &mut Standing, now: Timestamp) -> Result<()> {
-    if standing.failing_since.is_some_and(|since| since.after(FAILING_MAX) <= now) {
+    // Few failures in five days are a quiet endpoint, not a dead one.
+    let failing = standing.failing_since.is_some_and(|since| since.after(FAILING_MAX) <= now);
+    if failing && standing.failures >= BREAKER_FAILURES {
         return disable(db, endpoint, standing, DisabledReason::Failing, now);
     }
     // Open already: what fails now was in flight.
@@ -375,9 +407,10 @@ pub fn release(db: &Db<'_>, endpoint: &Leased, now: Timestamp) -> Result<bool> {
         "UPDATE webhook_endpoints
             SET leased_until = 0,
                 next_due_at = (SELECT min(d.due_at) FROM webhook_deliveries d
-                                WHERE d.endpoint_seq = webhook_endpoints.seq AND d.status = 0 AND d.due_at IS NOT NULL)
-          WHERE seq = ? AND lease = ? AND tenant_id = ? RETURNING next_due_at, enabled, open_until",
-        params![endpoint.seq, endpoint.lease, endpoint.tenant],
+                                WHERE d.endpoint_seq = webhook_endpoints.seq AND d.status = 0 AND d.due_at IS NOT NULL
+                                  AND d.expires_at > ?4)
+          WHERE seq = ?1 AND lease = ?2 AND tenant_id = ?3 RETURNING next_due_at, enabled, open_until",
+        params![endpoint.seq, endpoint.lease, endpoint.tenant, now],
     )?;
     Ok(next.is_some_and(|(due, enabled, open)| {
         enabled && due.is_some_and(|due| due <= now) && open.is_none_or(|until| until <= now)
@@ -395,14 +428,58 @@ pub(super) fn forgive(db: &Db<'_>, tenant: &str, id: &str) -> Result<()> {
     )?)
 }
 
-/// Lets all that waits at an endpoint go without order.
-pub(super) fn leave_lanes(db: &Db<'_>, tenant: &str, endpoint: i64, now: Timestamp) -> Result<()> {
-    db.run(
-        "UPDATE webhook_deliveries SET lane = NULL, due_at = coalesce(due_at, ?1)
-          WHERE endpoint_seq = ?2 AND tenant_id = ?3 AND status = 0 AND lane IS NOT NULL",
-        params![now, endpoint, tenant],
+/// Deliveries that a step of tidying touches.
+const TIDY_BATCH: u32 = 500;
+
+/// After an endpoint was removed its deliveries go; after its order was changed those that wait go on without one: a
+/// piece at once, the rest as a job.
+pub(super) fn tidy(db: &Db<'_>, tenant: &str, endpoint: i64) -> Result<()> {
+    let last = db.row::<(Option<i64>,)>("SELECT max(seq) FROM webhook_deliveries", &[])?;
+    let last = last.and_then(|(last,)| last).unwrap_or_default();
+    if tidy_some(db, tenant, endpoint, last)? {
+        let subject = endpoint.to_string();
+        jobs::add_with(db, tenant, Kind::TidyWebhook, &subject, &last.to_string(), Timestamp::now())?;
+    }
+    Ok(())
+}
+
+/// A step of the job.
+pub fn tidy_step(db: &Db<'_>, job: &Job, left: Option<&str>) -> Result<Step> {
+    let last: i64 = left.and_then(|text| text.parse().ok()).unwrap_or_default();
+    let endpoint: i64 = job.subject.parse().unwrap_or_default();
+    let more = tidy_some(db, &job.tenant, endpoint, last)?;
+    Ok(if more { Step::More(Some(last.to_string())) } else { Step::Done })
+}
+
+/// Whether there may be more.
+fn tidy_some(db: &Db<'_>, tenant: &str, endpoint: i64, last: i64) -> Result<bool> {
+    let now = Timestamp::now();
+    let there = db.touches(
+        "SELECT 1 FROM webhook_endpoints WHERE seq = ? AND tenant_id = ?",
+        params![endpoint, tenant],
     )?;
-    hurry(db, endpoint, now)
+    let touched: Vec<(i64,)> = if there {
+        hurry(db, endpoint, now)?;
+        db.rows(
+            "UPDATE webhook_deliveries SET lane = NULL, due_at = coalesce(due_at, ?1)
+              WHERE seq IN (SELECT d.seq FROM webhook_deliveries d INDEXED BY webhook_deliveries_lanes
+                             WHERE d.endpoint_seq = ?2 AND d.status = 0 AND d.lane IS NOT NULL AND d.seq <= ?3 LIMIT ?4)
+                AND tenant_id = ?5
+             RETURNING 1",
+            params![now, endpoint, last, TIDY_BATCH, tenant],
+        )?
+    } else {
+        db.rows(
+            "DELETE FROM webhook_deliveries
+              WHERE seq IN (SELECT d.seq FROM json_each(?1) k CROSS JOIN webhook_deliveries d
+                              INDEXED BY webhook_deliveries_by_endpoint
+                             WHERE d.endpoint_seq = ?2 AND d.kind = k.value AND d.status = 0 LIMIT ?3)
+                AND tenant_id = ?4
+             RETURNING 1",
+            params![json!(events::TYPES).to_string(), endpoint, TIDY_BATCH, tenant],
+        )?
+    };
+    Ok(u32::try_from(touched.len()).unwrap_or(u32::MAX) >= TIDY_BATCH)
 }
 
 #[cfg(test)]

@@ -13,8 +13,8 @@ use utoipa::ToSchema;
 
 /// Events that a step looks at.
 const BATCH: u32 = 500;
-/// Most events that a dry run counts.
-const COUNT_MAX: i64 = 10_000;
+/// Events that a dry run looks at.
+const COUNT_MAX: i64 = 20_000;
 
 /// What to bring back.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -55,11 +55,11 @@ pub struct Recovery {
     pub created_at: Timestamp,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<Timestamp>,
-    /// Of a dry run: events that the endpoint did not accept and that do not wait; at most 10,000 are counted.
+    /// Of a dry run: events that the endpoint did not accept and that do not wait, of the first 20,000 since then.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = 42)]
     pub missed: Option<i64>,
-    /// Of a dry run: there are more than were counted.
+    /// Of a dry run: there are more events than were looked at.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub more: Option<bool>,
     #[serde(skip)]
@@ -108,14 +108,25 @@ fn checked(
 const MISSED: &str = "e.tenant_id = ?1 AND e.created_at >= ?4 AND e.created_at < ?5
     AND instr(?3, '\"' || e.kind || '\"') > 0
     AND NOT EXISTS (SELECT 1 FROM webhook_deliveries d
-                     WHERE d.event_seq = e.seq AND d.endpoint_seq = ?2 AND d.status IN (0, 1))";
+                     WHERE d.event_id = e.id AND d.endpoint_seq = ?2 AND d.status IN (0, 1))";
+
+/// The number of the first event since a time. Times of a tenant's events never go back.
+fn first_since(db: &Db<'_>, tenant: &str, since: Timestamp) -> Result<i64> {
+    let found = db.row::<(i64,)>(
+        "SELECT seq FROM webhook_events WHERE tenant_id = ? AND created_at >= ? ORDER BY created_at, seq LIMIT 1",
+        params![tenant, since],
+    )?;
+    Ok(found.map_or(i64::MAX, |(seq,)| seq))
+}
 
 /// Counts what a recovery would bring back, and changes nothing.
 pub fn count(db: &Db<'_>, caller: &Principal, request: &RecoverRequest) -> Result<Recovery> {
     let ((endpoint, since), now) = (checked(db, caller, request)?, Timestamp::now());
-    let found = db.row::<(i64,)>(
+    let found = db.row::<(i64, i64)>(
         &format!(
-            "SELECT count(*) FROM (SELECT 1 FROM webhook_events e WHERE {MISSED} AND e.expires_at > ?5 LIMIT ?6)"
+            "SELECT count(*), coalesce(sum(x.missed), 0) FROM (
+               SELECT {MISSED} AND e.expires_at > ?5 AS missed FROM webhook_events e
+                WHERE e.tenant_id = ?1 AND e.seq >= ?6 ORDER BY e.seq LIMIT ?7) x"
         ),
         params![
             caller.tenant,
@@ -123,10 +134,11 @@ pub fn count(db: &Db<'_>, caller: &Principal, request: &RecoverRequest) -> Resul
             endpoint.event_types.get(),
             since,
             now,
+            first_since(db, &caller.tenant, since)?,
             COUNT_MAX.saturating_add(1)
         ],
     )?;
-    let missed = found.map_or(0, |(count,)| count);
+    let (looked, missed) = found.unwrap_or_default();
     Ok(Recovery {
         id: String::new(),
         endpoint_id: endpoint.id.unwrap_or_default(),
@@ -136,8 +148,8 @@ pub fn count(db: &Db<'_>, caller: &Principal, request: &RecoverRequest) -> Resul
         recovered: 0,
         created_at: now,
         finished_at: Some(now),
-        missed: Some(missed.min(COUNT_MAX)),
-        more: Some(missed > COUNT_MAX),
+        missed: Some(missed),
+        more: Some(looked > COUNT_MAX),
         until: now,
     })
 }
@@ -185,7 +197,10 @@ pub fn step(db: &Db<'_>, job: &Job, left: Option<&str>) -> Result<Step> {
         Err(problem) if problem.status == 404 => return end(db, tenant, &recovery.id, "cancelled"),
         Err(problem) => return Err(problem),
     };
-    let after: i64 = left.and_then(|text| text.parse().ok()).unwrap_or_default();
+    let after: i64 = match left.and_then(|text| text.parse().ok()) {
+        Some(after) => after,
+        None => first_since(db, tenant, recovery.since)?.saturating_sub(1),
+    };
     let looked = db.row::<(i64, Option<i64>)>(
         "SELECT count(*), max(seq) FROM (
            SELECT seq FROM webhook_events WHERE tenant_id = ? AND seq > ? ORDER BY seq LIMIT ?)",

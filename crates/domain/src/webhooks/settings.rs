@@ -339,7 +339,7 @@ fn write(
         queue::forgive(db, tenant, &id)?;
     }
     if before.ordering.is_some_and(|former| former != ordering) {
-        queue::leave_lanes(db, tenant, before.seq, now)?;
+        queue::tidy(db, tenant, before.seq)?;
     }
     let after = get(db, tenant, Which::Id(&id))?;
     let (was, is) = (before.summary(), after.summary());
@@ -415,17 +415,14 @@ pub fn delete(db: &Db<'_>, caller: &Principal, which: Which<'_>) -> Result<()> {
     let before = get(db, tenant, which)?;
     let Some(id) = &before.id else { return Ok(()) };
     audit::record(db, tenant, caller, Action::WebhookDeleted, id, json!({"from": before.summary()}))?;
-    db.run(
-        "DELETE FROM webhook_deliveries WHERE endpoint_seq = ? AND tenant_id = ? AND status = 0",
-        params![before.seq, tenant],
-    )?;
     if !before.main {
         db.run(
             "DELETE FROM webhook_keys WHERE endpoint_seq = ? AND tenant_id = ?",
             params![before.seq, tenant],
         )?;
     }
-    Ok(db.run("DELETE FROM webhook_endpoints WHERE id = ? AND tenant_id = ?", params![id, tenant])?)
+    db.run("DELETE FROM webhook_endpoints WHERE id = ? AND tenant_id = ?", params![id, tenant])?;
+    queue::tidy(db, tenant, before.seq)
 }
 
 /// Notes that a test event was accepted at the saved URL.

@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 const SAMPLE: i64 = 1_000;
 const SAMPLE_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 /// Deliveries of a backlog that are counted.
-pub const BACKLOG_MAX: i64 = 100_000;
+const BACKLOG_MAX: i64 = 10_000;
 
 /// How an endpoint is doing, by its latest attempts: at most 1,000, of at most the last 24 hours.
 #[derive(Debug, Serialize, ToSchema)]
@@ -42,10 +42,10 @@ pub struct WebhookStats {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = 310)]
     pub p99_ms: Option<i64>,
-    /// Deliveries that wait, tries again included: at most 100,000 are counted.
+    /// Deliveries that wait, tries again included: at most 10,000 are counted.
     #[schema(example = 3)]
     pub backlog: i64,
-    /// When the event happened that waits longest.
+    /// When the event happened that waits longest, of those counted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub oldest_waiting_at: Option<Timestamp>,
     /// Failed attempts since the last success.
@@ -87,7 +87,7 @@ fn of(db: &Db<'_>, tenant: &str, endpoint: WebhookSettings) -> Result<WebhookSta
         "SELECT d.status, d.duration_ms FROM json_each(?1) k, json_each('[1, 2]') s JOIN webhook_deliveries d ON d.seq IN (
            SELECT r.seq FROM webhook_deliveries r
             WHERE r.endpoint_seq = ?2 AND r.kind = k.value AND r.status = s.value ORDER BY r.seq DESC LIMIT ?3)
-          WHERE d.tenant_id = ?4 AND d.attempted_at >= ?5 ORDER BY d.seq DESC LIMIT ?3",
+          WHERE +d.tenant_id = ?4 AND d.attempted_at >= ?5 ORDER BY d.seq DESC LIMIT ?3",
         params![json!(kinds).to_string(), endpoint.seq, SAMPLE, tenant, now.before(SAMPLE_AGE)],
     )?;
     let state = db.row::<State>(

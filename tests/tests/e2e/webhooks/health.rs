@@ -25,12 +25,15 @@ fn five_days_of_failures_switch_an_endpoint_off() {
     let receiver =
         Receiver::answering(move |_, _| Reply::status(if state.load(Ordering::Relaxed) { 200 } else { 500 }));
     let watched = Watched::at(&receiver.url);
-    watched.first_outcome();
+    for _ in 0..10 {
+        watched.happen();
+    }
+    watched.outcome(10);
     watched.pass(5.0 * DAY - 3600.0);
-    watched.outcome(2);
+    let tried = watched.attempts().len();
+    watched.outcome(tried.max(11));
     assert_eq!(settings(&watched)["enabled"], true, "not yet five days");
     watched.pass(2.0 * 3600.0);
-    watched.outcome(3);
     let off = wait_for("the endpoint to be off", SOON, || {
         Some(settings(&watched)).filter(|settings| settings["enabled"] == false)
     });
@@ -46,7 +49,36 @@ fn five_days_of_failures_switch_an_endpoint_off() {
     let on = watched.tenant.key.patch("/v1/webhooks", json!({"enabled": true})).expect(200);
     assert!(on.get("disabledReason").is_none() && on.get("disabledAt").is_none(), "{on}");
     watched.pass(DAY);
-    assert_eq!(watched.outcome(4)["status"], "succeeded");
+    wait_for("what waited", SOON, || {
+        let page = watched.tenant.key.get("/v1/webhooks/attempts?status=succeeded").expect(200);
+        (page["attempts"].as_array().unwrap().len() == 10).then_some(())
+    });
+}
+
+#[test]
+fn a_quiet_endpoint_is_no_dead_one() {
+    let receiver = Receiver::answering(|_, _| Reply::status(500));
+    let watched = Watched::at(&receiver.url);
+    watched.first_outcome();
+    watched.pass(6.0 * DAY);
+    watched.outcome(2);
+    std::thread::sleep(Duration::from_millis(500));
+    assert_eq!(settings(&watched)["enabled"], true, "two failures are not five days of failures");
+}
+
+#[test]
+fn what_the_old_address_answers_is_not_held_against_the_new_one() {
+    let old = Receiver::answering(|_, _| Reply { after: Duration::from_secs(3), ..Reply::status(410) });
+    let new = Receiver::start();
+    let watched = Watched::at(&old.url);
+    watched.happen();
+    wait_for("the delivery to the old address", SOON, || (old.deliveries().len() == 1).then_some(()));
+    watched.tenant.key.patch("/v1/webhooks", json!({"url": new.url})).expect(200);
+    let refused = watched.outcome(1);
+    assert_eq!((&refused["status"], &refused["url"]), (&json!("failed"), &json!(old.url)));
+    assert_eq!(settings(&watched)["enabled"], true);
+    watched.happen();
+    new.wait_for("contact.created", SOON);
 }
 
 #[test]

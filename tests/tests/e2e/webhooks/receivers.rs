@@ -216,8 +216,8 @@ fn who_is_too_slow_is_left_after_fifteen_seconds_and_tried_after_a_minute() {
     // Side by side: each takes the whole deadline.
     std::thread::scope(|scope| {
         let slow = [
-            (Conduct::Silence, "did not answer in time"),
-            (Conduct::SlowHead, "did not answer in time"),
+            (Conduct::Silence, "did not answer within 15 seconds"),
+            (Conduct::SlowHead, "did not answer within 15 seconds"),
             (Conduct::SlowBody(600), "did not finish its answer"),
         ];
         for (conduct, words) in slow {
