@@ -17,6 +17,8 @@ use tests::{App, Client, Delivery, Inbox, Receiver, Reply, Tenant, unique, wait_
 
 /// A lease of an endpoint is short, so that the test is.
 const LEASE_MS: &str = "6000";
+/// How long a send of unknown outcome waits for word before it counts as failed.
+const OUTCOME_WAIT_MS: &str = "3000";
 /// How long the receiver takes to answer, so that a kill can hit between request and answer.
 const THINKING: Duration = Duration::from_millis(15);
 /// A kill comes this long after the receiver has a request, at most.
@@ -117,7 +119,9 @@ fn events(tenant: &Tenant) -> BTreeMap<String, Value> {
 fn no_webhook_event_is_lost() {
     let rounds = crate::number("FLOWNALLY_KILL_ROUNDS").unwrap_or(50) / 2;
     let seed = crate::number("FLOWNALLY_KILL_SEED").unwrap_or(u64::from(std::process::id()));
-    let Some(mut app) = App::own(&[("job_lease_ms", LEASE_MS)]) else { return };
+    let Some(mut app) = App::own(&[("job_lease_ms", LEASE_MS), ("outcome_wait_ms", OUTCOME_WAIT_MS)]) else {
+        return;
+    };
     println!("{rounds} rounds, FLOWNALLY_KILL_SEED={seed}");
     let mut random = Random::new(seed);
     let mut tenant = Tenant::new(&app);
@@ -145,6 +149,7 @@ fn no_webhook_event_is_lost() {
         app.process().start_again();
     }
     tenant.key = tenant.key.clone().apart();
+    nothing_is_pending(&tenant, &acknowledged.messages);
     everything_arrives(&tenant, &endpoint.receiver);
     let heard = heard(&endpoint.receiver);
     for contact in &acknowledged.contacts {
@@ -158,6 +163,16 @@ fn no_webhook_event_is_lost() {
     let (contacts, messages) = (acknowledged.contacts.len(), acknowledged.messages.len());
     assert!(contacts > 0 && messages > 0);
     println!("{contacts} contacts, {messages} messages, {} deliveries", endpoint.receiver.deliveries().len());
+}
+
+/// Each message was sent or has failed: something has happened to it besides its acceptance.
+fn nothing_is_pending(tenant: &Tenant, messages: &[String]) {
+    for message in messages {
+        wait_for("the outcome of a message", SETTLED, || {
+            let message = tenant.key.get(&format!("/v1/messages/{message}")).expect(200);
+            (message["deliveryStatus"] != "pending").then_some(())
+        });
+    }
 }
 
 /// Each event that was written arrives, as it was written, and nothing but those.
@@ -190,7 +205,7 @@ fn accepted(receiver: &Receiver) -> BTreeSet<String> {
     accepted
 }
 
-/// Nothing waits any more: neither deliveries nor messages on their way.
+/// No delivery waits any more.
 fn is_quiet(tenant: &Tenant) -> bool {
     let waiting = tenant.key.get("/v1/webhooks/attempts?status=pending&limit=1").expect(200);
     waiting["attempts"] == json!([])

@@ -28,8 +28,7 @@ pub fn run(app: &str, keys: &str, count: &str, rate: &str) -> Result<(), Box<dyn
                         return Ok(());
                     };
                     tokio::time::sleep_until(begin + pause * u32::try_from(n)?).await;
-                    let body =
-                        format!(r#"{{"name":"Anna Kowalska {n}","customFields":{{"stage":"lead"}}}}"#);
+                    let body = format!(r#"{{"name":"Anna Kowalska {n}","customFields":{{"stage":"lead"}}}}"#);
                     let headers = [("authorization", key.as_str())];
                     let (status, answer) = connection.send("POST", "/v1/contacts", &headers, body).await?;
                     if status != 201 {
