@@ -44,24 +44,14 @@ pub async fn deadlines() -> Deadlines {
 pub async fn wait_for_turn(job: &Job, inbox: &Connection) -> Result<Option<Turn>> {
     let (probe, now) = (probe().await, Timestamp::now());
     let address = &inbox.address;
-    db::write(|db| pass(db, job, pace::enter(db, (address.seq, &address.channel), job.slot_at, probe, now)?))
-        .await
-}
-
-/// As [`wait_for_turn`], at so many messages a second.
-pub async fn keep_rate(job: &Job, inbox: &Connection, rate: u32) -> Result<Option<Turn>> {
-    let now = Timestamp::now();
-    db::write(|db| pass(db, job, pace::keep(db, inbox.address.seq, rate, job.slot_at, now)?)).await
-}
-
-fn pass(db: &db::Db<'_>, job: &Job, gate: Gate) -> Result<Option<Turn>> {
-    match gate {
+    db::write(|db| match pace::enter(db, (address.seq, &address.channel), job.slot_at, probe, now)? {
         Gate::Go => Ok(None),
         Gate::Wait { until, slot } => {
             let own = jobs::hold(db, job, until, slot)?;
             Ok(Some(if own { Turn::Again } else { Turn::Lost }))
         }
-    }
+    })
+    .await
 }
 
 /// What a refusal means. The provider's words go to the log, and nowhere else.

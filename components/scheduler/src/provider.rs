@@ -44,14 +44,6 @@ impl Provider {
         })
     }
 
-    /// Most messages a second, where the inbox's settings say so.
-    pub fn rate(&self) -> Option<u32> {
-        match self {
-            Provider::Gateway(sender) => sender.settings.tps,
-            _ => None,
-        }
-    }
-
     pub fn send_request(&self, envelope: &Envelope<'_>) -> Result<Request<Vec<u8>>, BuildError> {
         match self {
             Provider::WhatsApp(sender) => whatsapp::send_request(sender, envelope),

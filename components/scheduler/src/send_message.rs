@@ -54,20 +54,13 @@ pub async fn run(job: &Job) -> Result<Turn> {
         return Ok(turn);
     }
     // While the provider refuses the account, messages wait as long as it takes.
-    // So does one whose moment was reserved.
-    let waits = outbound.alerted || job.slot_at.is_some();
-    if !waits && Timestamp::now() > outbound.fresh_since.after(STALE) {
+    if !outbound.alerted && Timestamp::now() > outbound.fresh_since.after(STALE) {
         return fail(job, "stale", "It could not be sent within an hour. Send it again if it still matters.")
             .await;
     }
     let Some(provider) = Provider::of(&outbound.inbox, &job.subject).await? else {
         return line::alert(job, &outbound.inbox, AlertReason::ChannelDisconnected, "no_credentials").await;
     };
-    if let Some(rate) = provider.rate()
-        && let Some(turn) = line::keep_rate(job, &outbound.inbox, rate).await?
-    {
-        return Ok(turn);
-    }
     let content = match content(&provider, job, &outbound).await? {
         Ok(content) => content,
         Err(turn) => return Ok(turn),

@@ -108,11 +108,6 @@ impl Pace {
             self.interval_us = 0;
             return Gate::Go;
         }
-        self.reserve(interval, own_slot, now)
-    }
-
-    /// Takes the next moment that is free, with this interval behind it; `own_slot` is one that was taken before.
-    fn reserve(&mut self, interval: i64, own_slot: Option<Timestamp>, now: Timestamp) -> Gate {
         if own_slot.is_some_and(|slot| slot <= now && slot.millis() >= self.paused_until) {
             return Gate::Go;
         }
@@ -199,21 +194,6 @@ pub fn enter(
     Ok(gate)
 }
 
-/// Keeps an inbox to `rate` messages a second, which its owner asked for: the job's moment, or when that is.
-pub fn keep(
-    db: &Db<'_>,
-    inbox_seq: i64,
-    rate: u32,
-    own_slot: Option<Timestamp>,
-    now: Timestamp,
-) -> Result<Gate> {
-    let mut pace = load(db, inbox_seq)?.unwrap_or_default();
-    let interval = 1_000_000_i64.checked_div(rate.into()).unwrap_or_default();
-    let gate = pace.reserve(interval, own_slot, now);
-    store(db, inbox_seq, &pace)?;
-    Ok(gate)
-}
-
 /// The provider asked for patience with the whole sender, for `wait` where it says so: all of the inbox pauses
 /// until the moment that is answered, and goes on at half the rate.
 pub fn throttled(
@@ -293,23 +273,6 @@ mod tests {
         let Gate::Wait { until, slot } = pace.enter("whatsapp", None, PROBE, at(7)) else { panic!() };
         assert_eq!((until.millis() - at(7).millis(), slot), (25, true), "40 a second instead of 80");
         assert!(goes(&mut pace, Some(until), until), "its slot is its own");
-    }
-
-    #[test]
-    fn moments_are_given_out_in_a_row() {
-        let mut pace = Pace::default();
-        let mut wait = |own, now: Timestamp| match pace.reserve(500_000, own, now) {
-            Gate::Go => 0,
-            Gate::Wait { until, slot } => {
-                assert!(slot);
-                until.millis() - now.millis()
-            }
-        };
-        assert_eq!([wait(None, at(0)), wait(None, at(0)), wait(None, at(0))], [0, 500, 1000]);
-        assert_eq!(wait(Some(at(1)), at(1)), 0, "its own");
-        assert_eq!(wait(None, at(1)), 500);
-        assert_eq!(wait(None, at(60)), 0, "nothing is saved up");
-        assert_eq!(wait(None, at(60)), 500);
     }
 
     #[test]
