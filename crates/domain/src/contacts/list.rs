@@ -144,12 +144,29 @@ fn by_creation(
     if let Some((source, _)) = fewest(db, sources, FEW)? {
         return query.read(db, &query.created(source, None));
     }
-    let (contacts, next) = query.read(db, &query.created(first, Some(REACH)))?;
-    if next.is_some() {
-        return Ok((contacts, next));
+    if may_end_early(first, displaced(db, query.tenant)?) {
+        let (contacts, next) = query.read(db, &query.created(first, Some(REACH)))?;
+        if next.is_some() {
+            return Ok((contacts, next));
+        }
     }
     let smallest = fewest(db, sources, MANY)?.map_or(first, |(source, _)| source);
     query.read(db, &query.created(smallest, None))
+}
+
+/// Whether a page that a source fills within a reach is the page: nothing is merged with the rows that come first, of
+/// which some might lie beyond those that were passed over.
+fn may_end_early(source: &Source, displaced: i64) -> bool {
+    source.parts.len() == 1 && displaced == 0
+}
+
+/// How many contacts of a tenant are out of the order of their numbers, counted up to one more than [`FEW`].
+fn displaced(db: &Db<'_>, tenant: &str) -> Result<i64> {
+    let found = db.row::<(i64,)>(
+        "SELECT count(*) FROM (SELECT 1 FROM contacts_displaced WHERE tenant_id = ? LIMIT ?)",
+        params![tenant, FEW + 1],
+    )?;
+    Ok(found.map_or(0, |(count,)| count))
 }
 
 /// The page in another order.
