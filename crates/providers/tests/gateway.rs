@@ -355,12 +355,17 @@ const SHA512: &str = "c0f4dd9bdb157b8505af534ba99d005f997b3769f50acd1a3aed807f64
 #[test]
 fn faults_in_settings_are_named() {
     assert_eq!(settings(json!({})).validate(), [], "the defaults are right");
+    let in_path = json!({"url": "https://a.test/{from}/send?to={to}"});
+    assert_eq!(settings(in_path).validate(), [], "placeholders may stand behind the host");
     let fields = |more: Value| -> Vec<String> {
         settings(more).validate().into_iter().map(|(field, _)| field).collect()
     };
     for (more, field) in [
         (json!({"url": "ftp://a"}), "url"),
         (json!({"url": "https://user:pass@a.test/"}), "url"),
+        (json!({"url": "https://{from}.test/"}), "url"),
+        (json!({"url": "https://a.test.{to}/send"}), "url"),
+        (json!({"url": "https:{client_ref}/"}), "url"),
         (json!({"method": "GET"}), "encoding"),
         (json!({"fields": {"to": ""}}), "fields.to"),
         (json!({"fields": {"text": ""}}), "fields.text"),

@@ -31,12 +31,15 @@ impl Settings {
         };
         let url = Url::parse(&self.url).ok();
         check(
-            url.is_some_and(|url| {
+            url.as_ref().is_some_and(|url| {
                 matches!(url.scheme(), "https" | "http") && url.has_host() && url.username().is_empty()
             }) && self.url.len() <= 2000,
             "url",
             "must be an http or https URL without user and password",
         );
+        // Whoever gives the value of a placeholder would choose the host, which has been checked without it.
+        let is_open = url.as_ref().and_then(Url::host_str).is_some_and(|host| host.contains(['{', '}']));
+        check(!is_open, "url", "must not hold a placeholder in its host");
         check(
             self.method != Method::Get || self.encoding == Encoding::Query,
             "encoding",
