@@ -51,6 +51,7 @@ pub fn routes() -> Routes {
                 )
                 .path_param("id", "The service account, `svc_…`.")
                 .answers_empty(204, "Deleted.")
+                .problem(403, "auth_authz_user_assign_role_denied", "The service account's role is above the caller's own.")
                 .problem(404, "service_account_not_found", NO_ACCOUNT),
             delete,
         )

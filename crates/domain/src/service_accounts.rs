@@ -108,16 +108,7 @@ pub fn create(
     }
     violations.finish()?;
     let role = request.role.unwrap_or(Role::Admin);
-    if !caller.role.may_grant(role) {
-        return Err(Problem::forbidden(
-            "auth_authz_user_assign_role_denied",
-            format!(
-                "Your role is {}: a service account of yours cannot be {}.",
-                caller.role.as_str(),
-                role.as_str()
-            ),
-        ));
-    }
+    check_role(caller, role, "a service account of yours cannot be")?;
     let count = db.row::<(u32,)>(
         "SELECT count(*) FROM service_accounts WHERE tenant_id = ? AND deleted_at IS NULL",
         params![caller.tenant],
@@ -144,24 +135,30 @@ pub fn create(
     Ok(made)
 }
 
+/// 403 unless the caller may hand out the role; `what` says in the problem what they cannot do with it.
+fn check_role(caller: &Principal, role: Role, what: &str) -> Result<()> {
+    if caller.role.may_grant(role) {
+        return Ok(());
+    }
+    Err(Problem::forbidden(
+        "auth_authz_user_assign_role_denied",
+        format!("Your role is {}: {what} {}.", caller.role.as_str(), role.as_str()),
+    ))
+}
+
 /// Deletes a service account, revokes its keys and ends the invitations that it made: it never comes back, so neither
-/// would their links.
+/// would their links. Nobody deletes one whose role they could not give it.
 pub fn delete(db: &Db<'_>, caller: &Principal, id: &str) -> Result<()> {
     let (tenant, now) = (&caller.tenant, Timestamp::now());
-    let deleted = db.row::<(String, String)>(
+    let account = find(db, tenant, id)?;
+    check_role(caller, account.role, "you cannot delete a service account that is")?;
+    db.run(
         "UPDATE service_accounts SET deleted_at = ?, updated_at = ?
-          WHERE id = ? AND tenant_id = ? AND deleted_at IS NULL RETURNING name, role",
+          WHERE id = ? AND tenant_id = ? AND deleted_at IS NULL",
         params![now, now, id, tenant],
     )?;
-    let (name, role) = deleted.ok_or_else(|| absent(id))?;
-    audit::record(
-        db,
-        tenant,
-        caller,
-        Action::ServiceAccountDeleted,
-        id,
-        json!({"name": name, "role": role}),
-    )?;
+    let details = json!({"name": account.name, "role": account.role.as_str()});
+    audit::record(db, tenant, caller, Action::ServiceAccountDeleted, id, details)?;
     keys::revoke_all(db, caller, id, now)?;
     invitations::close_all_of(db, caller, id, now)
 }

@@ -207,6 +207,10 @@ fn nobody_hands_out_more_than_they_have() {
     let path = format!("/v1/service-accounts/{}/api-keys", text(&owned, "id"));
     let refused = admin.post(&path, json!({"name": "x"}));
     assert_eq!(refused.status, 403, "an admin cannot become owner by a key: {refused}");
+    let owned = format!("/v1/service-accounts/{}", text(&owned, "id"));
+    admin.delete(&owned).problem(403, "auth_authz_user_assign_role_denied");
+    tenant.owner.client.get(&format!("{owned}/api-keys")).expect(200);
+    tenant.owner.client.delete(&owned).expect(204);
 
     let limited = tenant.key_with(&["api_key:create", "contact:list"]);
     let own = format!("/v1/service-accounts/{}/api-keys", tenant.service_account);
