@@ -29,6 +29,7 @@ pub const FILES: &[(&str, &str)] = &[
     ("webhooks", include_str!("../../../migrations/0017_webhooks.sql")),
     ("email", include_str!("../../../migrations/0018_email.sql")),
     ("search", include_str!("../../../migrations/0019_search.sql")),
+    ("releases_and_sessions", include_str!("../../../migrations/0020_releases_and_sessions.sql")),
 ];
 
 /// The version that the database is at; fails on an empty one.

@@ -113,6 +113,7 @@ const FIND: &str = "
       JOIN memberships m ON m.user_id = u.id
       JOIN tenants t ON t.id = m.tenant_id AND t.deleted_at IS NULL AND t.status = 'active'
      WHERE (u.id = ?1 OR u.email = ?2) AND u.disabled_at IS NULL AND (?3 IS NULL OR m.tenant_id = ?3)
+       AND (u.sessions_since IS NULL OR u.id IS NOT ?1 OR ?4 > u.sessions_since)
      LIMIT 2";
 
 pub(super) async fn authenticate(token: &str) -> Result<Principal> {
@@ -124,8 +125,11 @@ pub(super) async fn authenticate(token: &str) -> Result<Principal> {
     // Only an address that the provider has verified names a person.
     let email =
         private.email.filter(|_| private.email_verified == Some(true)).map(|mail| mail.to_lowercase());
+    // Whole seconds, rounded down: of the second in which sessions were ended none is left.
+    let issued = claims.issued_at.and_then(|at| i64::try_from(at.as_secs()).ok()).map(Timestamp::from_seconds);
     let members = db::read(|db| {
-        Ok(db.rows::<(String, String, String)>(FIND, params![claims.subject, email, private.tenant])?)
+        let values = params![claims.subject, email, private.tenant, issued];
+        Ok(db.rows::<(String, String, String)>(FIND, values)?)
     })
     .await?;
     let mut members = members.into_iter();

@@ -186,7 +186,8 @@ pub(super) fn insert(db: &Db<'_>, secrets: &Secrets, new: &NewPerson<'_>) -> Res
 }
 
 /// Changes the fields that are present. `password_hash` is of the request's password. A new address or password
-/// makes the platform vouch for the address.
+/// makes the platform vouch for the address: whoever signed in before is out, and somebody else who has that address
+/// by an invitation is gone as if deleted, as in [`create`].
 pub fn update(
     db: &Db<'_>,
     secrets: &Secrets,
@@ -209,6 +210,14 @@ pub fn update(
     // To send the address that is there already says nothing of whose it is.
     let is_another = address.as_deref().is_some_and(|address| address != before.email);
     let is_vouched_for = before.email_verified || password_hash.is_some() || is_another;
+    if is_vouched_for && !before.email_verified {
+        end_access(db, secrets, &before.id)?;
+    }
+    if let Some(address) = address.as_deref().filter(|_| is_another)
+        && let Some(holder) = by_email(db, address)?.filter(|holder| !holder.email_verified)
+    {
+        remove(db, &holder.id)?;
+    }
     let values = params![
         accounts::set(&request.name, Some(&before.name)),
         accounts::set(&request.display_name, before.display_name.as_deref()),
@@ -229,6 +238,23 @@ pub fn update(
         note_disabled(db, &after)?;
     }
     show(db, secrets, after)
+}
+
+/// Ends what a person may have signed in with, but for the password: sessions, one-time links, and the access token,
+/// in whose place comes another.
+fn end_access(db: &Db<'_>, secrets: &Secrets, user: &str) -> Result<()> {
+    let token = id::secret();
+    db.run("DELETE FROM sso_tokens WHERE user_id = ?", params![user])?;
+    db.run(
+        "UPDATE users SET access_token_hash = ?, access_token = ?, sessions_since = ? WHERE id = ?",
+        params![
+            crypto::sha256(token.as_bytes()),
+            secrets.sealer.seal(TOKEN_PURPOSE, token.as_bytes())?,
+            Timestamp::now(),
+            user
+        ],
+    )?;
+    Ok(())
 }
 
 /// Somebody was shut out or let in again. The last owner of an account cannot be shut out.

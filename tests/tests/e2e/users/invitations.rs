@@ -263,6 +263,48 @@ fn an_address_taken_by_invitation_is_given_back_by_the_platform() {
 }
 
 #[test]
+fn who_came_by_invitation_is_out_when_the_platform_gives_their_address_a_password() {
+    let app = App::shared();
+    let (intruder, email) = (Tenant::new(app), address());
+    let session =
+        accept(&text(&invite(&intruder.owner.client, &email, "agent"), "token"), newcomer()).expect(201);
+    let former = app.client().bearer(&text(&session, "token"));
+    let other = json!({"name": "Other", "email": address(), "password": PASSWORD});
+    let other = app.platform().post("/platform/api/v1/users", other).expect(200);
+    let other = format!("/platform/api/v1/users/{}", other["id"]);
+    let members = format!("/platform/api/v1/accounts/{}/account_users", intruder.account);
+    let members = app.platform().get(&members).expect(200);
+    let number = members.as_array().unwrap().last().unwrap()["user_id"].clone();
+    let path = format!("/platform/api/v1/users/{number}");
+    let before = app.platform().get(&path).expect(200);
+    assert_eq!(before["email"], email);
+    let link = text(&app.platform().get(&format!("{path}/login")).expect(200), "url");
+    former.get("/v1/users/me").expect(200);
+
+    let own = "Another-horse-8-battery";
+    let after = app.platform().patch(&path, json!({"password": own})).expect(200);
+    assert_ne!(after["access_token"], before["access_token"]);
+    former.get("/v1/users/me").problem(401, "auth_token_invalid");
+    let token = link.split("sso_auth_token=").nth(1).unwrap();
+    let by_link = json!({"email": email, "ssoAuthToken": token});
+    app.client().post("/v1/auth/sessions", by_link).problem(401, "auth_credentials_invalid");
+    // Tokens tell seconds only.
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    let session = app.client().post("/v1/auth/sessions", json!({"email": email, "password": own})).expect(201);
+    app.client().bearer(&text(&session, "token")).get("/v1/users/me").expect(200);
+
+    // An address that the platform vouches for is taken; one that nobody does is given to whom the platform says.
+    let refused = app.platform().patch(&other, json!({"email": email})).expect(422);
+    assert_eq!(refused["attributes"], json!(["email"]));
+    let taken = address();
+    let session =
+        accept(&text(&invite(&intruder.owner.client, &taken, "agent"), "token"), newcomer()).expect(201);
+    assert_eq!(app.platform().patch(&other, json!({"email": taken})).expect(200)["email"], taken);
+    let gone = app.client().bearer(&text(&session, "token"));
+    gone.get("/v1/users/me").problem(401, "auth_token_invalid");
+}
+
+#[test]
 fn open_invitations_are_paged_newest_first() {
     let tenant = Tenant::new(App::shared());
     let made: Vec<String> =
