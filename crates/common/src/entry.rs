@@ -132,21 +132,24 @@ fn is_traceparent(text: &str) -> bool {
         && parts.iter().all(|part| part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')))
 }
 
-/// Where a segment of a path is a credential: how the path begins, and the segment before it.
-const SECRETS: &[(&str, &str)] = &[("/v1/auth/", "invitations"), ("/public/api/v1/inboxes/", "contacts")];
+/// Where a segment of a path is a credential: how the path begins, a segment, and how many behind that it is.
+const SECRETS: &[(&str, &str, usize)] = &[
+    ("/v1/auth/", "invitations", 1),
+    ("/public/api/v1/inboxes/", "contacts", 1),
+    ("/channels/sms/", "sms", 2),
+];
 
 /// A path as logs may show it.
 fn without_secrets(path: &str) -> String {
-    let Some((_, before)) = SECRETS.iter().find(|(start, _)| path.starts_with(start)) else {
+    let Some((_, before, distance)) = SECRETS.iter().find(|(start, ..)| path.starts_with(start)) else {
         return path.to_string();
     };
-    let mut last = "";
-    let shown: Vec<&str> = path
-        .split('/')
-        .map(|segment| {
-            let is_secret = std::mem::replace(&mut last, segment) == *before && !segment.is_empty();
-            if is_secret { "***" } else { segment }
-        })
+    let segments: Vec<&str> = path.split('/').collect();
+    let named = |at: usize| at.checked_sub(*distance).and_then(|at| segments.get(at)) == Some(before);
+    let shown: Vec<&str> = segments
+        .iter()
+        .enumerate()
+        .map(|(at, segment)| if named(at) && !segment.is_empty() { "***" } else { *segment })
         .collect();
     shown.join("/")
 }
@@ -319,6 +322,9 @@ mod tests {
                 "/public/api/v1/inboxes/web/contacts/s3cret/conversations/7",
                 "/public/api/v1/inboxes/web/contacts/***/conversations/7",
             ),
+            ("/channels/sms/inb_1/s3cret", "/channels/sms/inb_1/***"),
+            ("/channels/sms/inb_1/s3cret/report", "/channels/sms/inb_1/***/report"),
+            ("/channels/sms/inb_1", "/channels/sms/inb_1"),
             ("/v1/contacts/con_1", "/v1/contacts/con_1"),
         ] {
             assert_eq!(without_secrets(path), shown);
