@@ -231,12 +231,16 @@ async fn follow(request: Request<Vec<u8>>) -> Result<Download, Trouble> {
 /// A request without credentials, to a public place only: what a provider names may be anywhere.
 async fn get(url: &str) -> Result<Request<Vec<u8>>, Trouble> {
     let sandbox = settings::sandbox().await;
-    let is_sandbox = sandbox
-        && Url::parse(url).is_ok_and(|url| url.scheme() == "http" && url.host_str() == Some(SANDBOX_HOST));
-    if !is_sandbox && Guard::new(sandbox).check(url).is_err() {
-        return Err(never("The file is at an address that is not public."));
-    }
-    Request::get(url).body(Vec::new()).map_err(|_| never("The file has no address."))
+    let of_sandbox = Url::parse(url)
+        .ok()
+        .filter(|url| sandbox && url.scheme() == "http" && url.host_str() == Some(SANDBOX_HOST));
+    let url = match of_sandbox {
+        Some(url) => url,
+        None => Guard::new(sandbox)
+            .url(url)
+            .map_err(|_| never("The file is at an address that is not public."))?,
+    };
+    Request::get(url.as_str()).body(Vec::new()).map_err(|_| never("The file has no address."))
 }
 
 fn too_large(limit: u64) -> Trouble {
