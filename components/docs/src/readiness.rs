@@ -24,7 +24,7 @@ pub struct Readiness {
     #[schema(example = "ready")]
     status: &'static str,
     /// Whether the runtime blocks private networks after it has resolved a name: `on`, `missing`, or `unknown` while
-    /// the scheduler does not answer.
+    /// the scheduler does not answer or may not try it.
     #[schema(example = "on")]
     webhook_guard: String,
     /// The variable that allows webhooks to this machine, where one is on: `sandbox` or `webhooks_local`.

@@ -34,6 +34,8 @@ thread_local! {
 enum State {
     On,
     Missing,
+    /// The probe did not get as far as the guard.
+    Unknown,
 }
 
 /// The guard, and who wants to do without.
@@ -72,13 +74,17 @@ async fn state() -> State {
     {
         return state;
     }
-    let state = if probe().await { State::On } else { State::Missing };
+    let state = probe().await;
     LAST.set(Some((now, state)));
     state
 }
 
-/// Whether the probe was kept from leaving. An answer, a refused connection and silence all mean that it left.
-async fn probe() -> bool {
-    let Ok(request) = http::Request::get(PROBE).body(Vec::new()) else { return false };
-    outbound::send(request, DEADLINES).await.is_err_and(|error| error.is_prohibited())
+/// Whether the guard kept the probe from leaving. An answer, a refused connection and silence all mean that it left.
+async fn probe() -> State {
+    let Ok(request) = http::Request::get(PROBE).body(Vec::new()) else { return State::Unknown };
+    match outbound::send(request, DEADLINES).await {
+        Err(error) if error.is_prohibited() => State::On,
+        Err(error) if error.is_denied() => State::Unknown,
+        _ => State::Missing,
+    }
 }

@@ -33,13 +33,18 @@ pub enum SendError {
 }
 
 impl SendError {
-    /// Whether the runtime kept the request from leaving: by its blocked networks, or since the manifest lists no such
-    /// host.
+    /// Whether the runtime's blocked networks kept the request from leaving.
     pub fn is_prohibited(&self) -> bool {
-        let SendError::NotSent(text) = self else { return false };
-        [ErrorCode::DestinationIpProhibited, ErrorCode::HttpRequestDenied]
-            .iter()
-            .any(|code| *text == format!("{code:?}"))
+        self.is_of(&ErrorCode::DestinationIpProhibited)
+    }
+
+    /// Whether the request did not leave since the manifest lists no such host: no network was looked at.
+    pub fn is_denied(&self) -> bool {
+        self.is_of(&ErrorCode::HttpRequestDenied)
+    }
+
+    fn is_of(&self, code: &ErrorCode) -> bool {
+        matches!(self, SendError::NotSent(text) if *text == format!("{code:?}"))
     }
 }
 
