@@ -19,8 +19,12 @@ pub async fn run(job: &Job) -> Result<Turn> {
     };
     // Never sent after all, or nobody knows: there is nothing to put an emoji on.
     let Some(message_id) = target.provider_id.clone() else { return end(job, |_| Ok(())).await };
-    if target.contact_is_gone || target.wants_nothing {
+    if target.contact_is_gone {
         return end(job, |_| Ok(())).await;
+    }
+    if target.wants_nothing {
+        let emoji = db::read(|db| reactions::shown(db, &job.tenant, target.message_seq)).await?;
+        return refused(job, &target, emoji.as_deref()).await;
     }
     if target.paced
         && let Some(turn) = line::wait_for_turn(job, &target.inbox).await?

@@ -175,7 +175,8 @@ pub fn react(
             "The customer does not have this message: there is nothing to react to.",
         ));
     }
-    if consent::forbids_all(&target.consent) {
+    let is_unwanted = consent::forbids_all(&target.consent);
+    if is_unwanted && !request.removed {
         return Err(consent::unwanted());
     }
     if window.failure_code.is_some() {
@@ -191,7 +192,8 @@ pub fn react(
         detail: "You have no reaction on this message to take off.".into(),
         ..Problem::not_found("reaction", message)
     })?;
-    if channel != "text" {
+    // Who opted out is not even told that a reaction is gone.
+    if channel != "text" && !is_unwanted {
         let lane = outgoing::lane(target.inbox_seq, found.identity_seq);
         jobs::add(db, tenant, Kind::SendReaction, Some(&lane), message, now)?;
     }

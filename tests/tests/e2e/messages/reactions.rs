@@ -73,6 +73,45 @@ fn a_reaction_needs_an_open_window_and_a_message_that_arrived() {
     react(&failed).problem(409, "message_not_delivered");
 }
 
+/// Notes that the customer, the tenant's only one, wants nothing more.
+fn opt_out(line: &Line) {
+    let contact = line.tenant.key.get("/v1/contacts").expect(200)["contacts"][0].clone();
+    let (id, identity) = (text(&contact, "id"), text(&contact["identities"][0], "id"));
+    let path = format!("/v1/contacts/{id}/identities/{identity}/consent");
+    line.tenant.key.put(&path, json!({"state": "optedOut"})).expect(200);
+}
+
+#[test]
+fn a_reaction_that_waits_when_its_customer_opts_out_does_not_stay() {
+    let Some(line) =
+        Line::new(|asked, _| if asked.json()["type"] == "reaction" { refused(500, 131_000) } else { accepted() })
+    else {
+        return;
+    };
+    let path = conversation(&line);
+    line.tenant.key.post(&format!("{path}/reactions"), json!({"emoji": "👍"})).expect(200);
+    wait_for("the first try", SOON, || (!told(&line).is_empty()).then_some(()));
+    line.answers(|_, _| accepted());
+    opt_out(&line);
+    line.wait(&path, "the reaction to go", |message| message.get("reactions").is_none());
+    assert_eq!(told(&line).len(), 1, "nothing more is sent");
+}
+
+#[test]
+fn a_reaction_is_taken_off_after_an_opt_out_and_nothing_is_sent() {
+    let Some(line) = Line::new(|_, _| accepted()) else { return };
+    let path = conversation(&line);
+    let react = |body: Value| line.tenant.key.post(&format!("{path}/reactions"), body);
+    react(json!({"emoji": "👍"})).expect(200);
+    wait_for("the first", SOON, || (told(&line) == ["👍"]).then_some(()));
+    opt_out(&line);
+    react(json!({"emoji": "❤️"})).problem(409, "recipient_opted_out");
+    react(json!({"emoji": "👍", "removed": true})).expect(200);
+    assert!(line.message(&path).get("reactions").is_none());
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    assert_eq!(told(&line), ["👍"]);
+}
+
 #[test]
 fn a_reaction_that_the_provider_refuses_does_not_stay() {
     let Some(line) =
