@@ -6,7 +6,6 @@ use crate::updates::{self, Kind};
 use common::db::Db;
 use common::{Problem, Result, params};
 use serde::Serialize;
-use std::collections::HashMap;
 
 /// Rows looked through at a time.
 const WINDOW: i64 = 5_000;
@@ -54,6 +53,9 @@ pub fn after(
     let rows = db.rows::<(i64, String, Option<i64>)>(
         "SELECT u.seq, u.kind, u.message_seq FROM updates u
           WHERE u.seq > ?1 AND u.seq <= ?2 AND u.tenant_id = ?3 AND u.identity_seq = ?4
+            -- What happened to a message while it was scheduled is not told.
+            AND NOT EXISTS (SELECT 1 FROM updates r
+                             WHERE r.message_seq = u.message_seq AND r.kind = 'message.released' AND r.seq > u.seq)
             AND u.kind IN ('message.created', 'message.updated', 'message.released', 'conversation.started', 'conversation.closed')
           ORDER BY u.seq LIMIT ?5",
         params![after, end, chat.tenant(), visitor.identity_seq, limit],
@@ -61,18 +63,9 @@ pub fn after(
     let is_full = rows.len() >= usize::try_from(limit).unwrap_or(usize::MAX);
     let upto = if is_full { rows.last().map_or(end, |(seq, ..)| *seq) } else { end.max(after) };
     let mut told = Vec::with_capacity(rows.len());
-    let released: HashMap<i64, i64> = rows
-        .iter()
-        .filter(|(_, name, _)| name == Kind::MessageReleased.name())
-        .filter_map(|(seq, _, message)| Some(((*message)?, *seq)))
-        .collect();
     for (seq, name, message) in rows {
-        let name = match message.and_then(|message| released.get(&message)) {
-            // What happened to it while it was scheduled.
-            Some(release) if seq < *release => continue,
-            Some(release) if seq == *release => Kind::MessageCreated.name().to_string(),
-            _ => name,
-        };
+        let is_release = name == Kind::MessageReleased.name();
+        let name = if is_release { Kind::MessageCreated.name().to_string() } else { name };
         let data = match message {
             Some(message) => message_line(db, chat, visitor, message, files)?,
             None => state_line(db, chat, visitor)?,
