@@ -126,7 +126,8 @@ pub(super) async fn authenticate(token: &str) -> Result<Principal> {
     let email =
         private.email.filter(|_| private.email_verified == Some(true)).map(|mail| mail.to_lowercase());
     // Whole seconds, rounded down: of the second in which sessions were ended none is left.
-    let issued = claims.issued_at.and_then(|at| i64::try_from(at.as_secs()).ok()).map(Timestamp::from_seconds);
+    let issued =
+        claims.issued_at.and_then(|at| i64::try_from(at.as_secs()).ok()).map(Timestamp::from_seconds);
     let members = db::read(|db| {
         let values = params![claims.subject, email, private.tenant, issued];
         Ok(db.rows::<(String, String, String)>(FIND, values)?)

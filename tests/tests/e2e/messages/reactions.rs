@@ -84,7 +84,9 @@ fn opt_out(line: &Line) {
 #[test]
 fn a_reaction_that_waits_when_its_customer_opts_out_does_not_stay() {
     let Some(line) =
-        Line::new(|asked, _| if asked.json()["type"] == "reaction" { refused(500, 131_000) } else { accepted() })
+        Line::new(
+            |asked, _| if asked.json()["type"] == "reaction" { refused(500, 131_000) } else { accepted() },
+        )
     else {
         return;
     };

@@ -290,7 +290,8 @@ fn who_came_by_invitation_is_out_when_the_platform_gives_their_address_a_passwor
     app.client().post("/v1/auth/sessions", by_link).problem(401, "auth_credentials_invalid");
     // Tokens tell seconds only.
     std::thread::sleep(std::time::Duration::from_millis(1100));
-    let session = app.client().post("/v1/auth/sessions", json!({"email": email, "password": own})).expect(201);
+    let session =
+        app.client().post("/v1/auth/sessions", json!({"email": email, "password": own})).expect(201);
     app.client().bearer(&text(&session, "token")).get("/v1/users/me").expect(200);
 
     // An address that the platform vouches for is taken; one that nobody does is given to whom the platform says.

@@ -1,5 +1,7 @@
 //! All ways to read a page give the same contacts.
 
+#![allow(clippy::arithmetic_side_effects, reason = "a test")]
+
 use super::*;
 use crate::contacts::search::Search;
 use common::db::Value;
