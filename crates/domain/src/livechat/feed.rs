@@ -10,6 +10,15 @@ use serde::Serialize;
 /// Rows looked through at a time.
 const WINDOW: i64 = 5_000;
 
+/// What happened to a visitor's conversation. What happened to a message while it was scheduled is left out, however
+/// much later it went out.
+const ROWS: &str = "SELECT u.seq, u.kind, u.message_seq FROM updates u
+     WHERE u.seq > ?1 AND u.seq <= ?2 AND u.tenant_id = ?3 AND u.identity_seq = ?4
+       AND NOT EXISTS (SELECT 1 FROM updates r
+                        WHERE r.message_seq = u.message_seq AND r.kind = 'message.released' AND r.seq > u.seq)
+       AND u.kind IN ('message.created', 'message.updated', 'message.released', 'conversation.started', 'conversation.closed')
+     ORDER BY u.seq LIMIT ?5";
+
 /// One event, ready to be told.
 #[derive(Debug)]
 pub struct Told {
@@ -51,13 +60,7 @@ pub fn after(
     let newest = updates::newest(db)?;
     let end = newest.min(after.saturating_add(WINDOW));
     let rows = db.rows::<(i64, String, Option<i64>)>(
-        "SELECT u.seq, u.kind, u.message_seq FROM updates u
-          WHERE u.seq > ?1 AND u.seq <= ?2 AND u.tenant_id = ?3 AND u.identity_seq = ?4
-            -- What happened to a message while it was scheduled is not told.
-            AND NOT EXISTS (SELECT 1 FROM updates r
-                             WHERE r.message_seq = u.message_seq AND r.kind = 'message.released' AND r.seq > u.seq)
-            AND u.kind IN ('message.created', 'message.updated', 'message.released', 'conversation.started', 'conversation.closed')
-          ORDER BY u.seq LIMIT ?5",
+        ROWS,
         params![after, end, chat.tenant(), visitor.identity_seq, limit],
     )?;
     let is_full = rows.len() >= usize::try_from(limit).unwrap_or(usize::MAX);
@@ -106,4 +109,44 @@ fn state_line(db: &Db<'_>, chat: &LiveChat, visitor: &Visitor) -> Result<Option<
 fn line(value: &impl Serialize) -> Result<String> {
     let text = serde_json::to_string(value).map_err(|error| Problem::internal(format!("update: {error}")))?;
     Ok(text.replace(['\n', '\r'], " "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_happened_to_a_scheduled_message_is_left_out_also_across_pieces() {
+        let db = crate::tests::schema();
+        let rows = |after: i64, limit: i64| -> Vec<(i64, String)> {
+            let mut statement = db.prepare(ROWS).unwrap();
+            let found = statement
+                .query_map((after, 100, "tn_1", 1, limit), |row| Ok((row.get(0)?, row.get(1)?)))
+                .unwrap();
+            found.collect::<rusqlite::Result<_>>().unwrap()
+        };
+        for (kind, message) in [
+            ("message.created", 1),
+            ("message.created", 2),
+            ("message.updated", 1),
+            ("message.updated", 2),
+            ("message.released", 1),
+            ("message.updated", 1),
+        ] {
+            db.execute(
+                "INSERT INTO updates (tenant_id, kind, identity_seq, message_seq) VALUES ('tn_1', ?, 1, ?)",
+                (kind, message),
+            )
+            .unwrap();
+        }
+        let told =
+            [(2, "message.created"), (4, "message.updated"), (5, "message.released"), (6, "message.updated")];
+        let told = told.map(|(seq, kind)| (seq, kind.to_string()));
+        assert_eq!(rows(0, 100), told);
+        let mut piecewise = Vec::new();
+        while let [row] = rows(piecewise.last().map_or(0, |(seq, _)| *seq), 1).as_slice() {
+            piecewise.push(row.clone());
+        }
+        assert_eq!(piecewise, told);
+    }
 }
