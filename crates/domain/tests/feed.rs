@@ -139,6 +139,7 @@ fn a_change_of_rights_concerns_one_person() {
         // The team goes first: its members follow.
         "DELETE FROM teams",
         "UPDATE memberships SET role = 'admin'",
+        "UPDATE users SET sessions_since = 2",
         "DELETE FROM memberships",
     ] {
         assert_eq!(left_by(&db, change), told, "{change}");
