@@ -26,7 +26,7 @@ pub fn operation() -> Operation {
         .describe(
             "Filters combine with AND; the values inside `tagIds` and `channels` with OR. Archived contacts are \
              hidden unless `archived=true`, which shows only them. Newest first unless ordered otherwise. By creation a \
-             page with one filter or search costs about the same in a workspace of any size. By `updatedAt` and `name` one \
+             page with one field, tag or search costs about the same in a workspace of any size. By `updatedAt` and `name` one \
              with a filter whose many contacts all lie at the end of the order is sorted from all of them, and so \
              are several filters that hardly any contact passes together looked through: some tenths of a second \
              at a million contacts.",
