@@ -401,20 +401,17 @@ fn disable(
     Ok(())
 }
 
-/// Gives an endpoint back. `true`: something is due there all the same, as it came while the worker ended.
-pub fn release(db: &Db<'_>, endpoint: &Leased, now: Timestamp) -> Result<bool> {
-    let next = db.row::<(Option<Timestamp>, bool, Option<Timestamp>)>(
+/// Gives an endpoint back. What came while its worker ended is seen: its time is that of the earliest delivery.
+pub fn release(db: &Db<'_>, endpoint: &Leased, now: Timestamp) -> Result<()> {
+    Ok(db.run(
         "UPDATE webhook_endpoints
             SET leased_until = 0,
                 next_due_at = (SELECT min(d.due_at) FROM webhook_deliveries d
                                 WHERE d.endpoint_seq = webhook_endpoints.seq AND d.status = 0 AND d.due_at IS NOT NULL
                                   AND d.expires_at > ?4)
-          WHERE seq = ?1 AND lease = ?2 AND tenant_id = ?3 RETURNING next_due_at, enabled, open_until",
+          WHERE seq = ?1 AND lease = ?2 AND tenant_id = ?3",
         params![endpoint.seq, endpoint.lease, endpoint.tenant, now],
-    )?;
-    Ok(next.is_some_and(|(due, enabled, open)| {
-        enabled && due.is_some_and(|due| due <= now) && open.is_none_or(|until| until <= now)
-    }))
+    )?)
 }
 
 /// Starts an endpoint anew, after it was switched on or given another URL.

@@ -211,3 +211,24 @@ fn after_a_week_nothing_is_left() {
     key.get(&format!("/v1/webhooks/events?after={event}")).problem(404, "webhook_event_not_found");
     assert_eq!(key.get("/v1/webhooks/events").expect(200)["events"], json!([]));
 }
+
+#[test]
+fn what_is_past_its_week_is_deleted() {
+    let Some(mut app) = App::own(&[]) else { return };
+    let receiver = Receiver::answering(|_, _| Reply::status(500));
+    let watched = Watched::of(&app, &receiver.url);
+    watched.first_outcome();
+    let database = app.process().database();
+    let rows = || {
+        let database = rusqlite::Connection::open(&database).unwrap();
+        let sql = "SELECT (SELECT count(*) FROM webhook_events) + (SELECT count(*) FROM webhook_deliveries)";
+        database.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap()
+    };
+    assert_eq!(rows(), 3, "the event, its first attempt and the next");
+    watched.tenant.key.patch("/v1/webhooks", json!({"enabled": false})).expect(200);
+    watched.pass(WEEK + 60.0);
+    // A new instance cleans up with its first tick.
+    app.process().kill();
+    app.process().start_again();
+    wait_for("the rows to be gone", Duration::from_secs(15), || (rows() == 0).then_some(()));
+}

@@ -164,3 +164,33 @@ fn what_is_brought_back_keeps_its_order() {
         assert_eq!(names(&receiver, contact), wanted);
     }
 }
+
+#[test]
+fn a_long_lane_is_given_up_in_pieces() {
+    let receiver = Receiver::answering(|delivery, _| {
+        Reply::status(if delivery.event["data"]["contact"]["name"] == "0" { 500 } else { 200 })
+    });
+    let (tenant, anna, _) = ordered(&receiver, "contact");
+    let all: Vec<String> = (0..620).map(|number| number.to_string()).collect();
+    rename(&tenant, &anna, &all.iter().map(String::as_str).collect::<Vec<_>>());
+    assert!(names(&receiver, &anna).iter().all(|name| name == "0"));
+    tenant.key.patch("/v1/webhooks", json!({"ordering": "none"})).expect(200);
+    wait_for("all but the first", Duration::from_secs(20), || {
+        (names(&receiver, &anna).iter().filter(|name| *name != "0").count() == 619).then_some(())
+    });
+}
+
+#[test]
+fn a_long_queue_goes_with_its_endpoint() {
+    let receiver = Receiver::answering(|_, _| Reply::status(500));
+    let (tenant, anna, _) = ordered(&receiver, "contact");
+    let all: Vec<String> = (0..620).map(|number| number.to_string()).collect();
+    rename(&tenant, &anna, &all.iter().map(String::as_str).collect::<Vec<_>>());
+    let pending = || {
+        let page = tenant.key.get("/v1/webhooks/attempts?status=pending&limit=1").expect(200);
+        page["attempts"].as_array().unwrap().len()
+    };
+    assert_eq!(pending(), 1);
+    tenant.key.delete("/v1/webhooks").expect(204);
+    wait_for("nothing to wait", SOON, || (pending() == 0).then_some(()));
+}
