@@ -320,3 +320,21 @@ fn attempts_say_what_was_asked_and_answered() {
     assert_eq!(details["responseBody"], "back at noon, 王伟", "{details}");
     assert_eq!(details["eventId"], delivery.id());
 }
+
+#[test]
+fn what_a_broken_answer_says_in_its_head_is_heard() {
+    let broken = |status: u16, header: &str| {
+        let head = format!("HTTP/1.1 {status} Status\r\n{header}\r\ncontent-length: 100\r\n\r\nhalf");
+        let receiver = RawReceiver::always(Conduct::Bytes(head.into_bytes()));
+        let (watched, attempt) = outcome_at(&receiver);
+        assert_failed_with(&attempt, status);
+        (watched, attempt)
+    };
+    let (watched, gone) = broken(410, "x: y");
+    assert!(gone.get("nextAttemptAt").is_none(), "{gone}");
+    assert_eq!(watched.tenant.key.get("/v1/webhooks").expect(200)["disabledReason"], "gone");
+    let (_, ended) = broken(500, "webhook-delivery: abort-message");
+    assert!(ended.get("nextAttemptAt").is_none(), "{ended}");
+    let (watched, later) = broken(503, "retry-after: 120");
+    watched.assert_next_between(&later, 120.0, 125.0);
+}
